@@ -1,0 +1,169 @@
+const core = '^src/([^/]+|events/.+|hmac/.+)\\.ts$';
+const rings = 'adapters|stores|queues|client|otel|testing|cli|inspector';
+const outside = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown', 'npm-bundled'];
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      comment: 'A cycle, of types too, means that two files are one idea.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { circular: true },
+    },
+    {
+      name: 'no-unresolved',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'src-stays-in-src',
+      comment: 'What ships knows nothing of tests, examples, benches and scripts.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(?!src/|node_modules/)', dependencyTypes: ['local', 'aliased'] },
+    },
+    {
+      name: 'no-dev-dependency',
+      comment: 'A devDependency is not there for an integrator. Inlined at build time: @noble/hashes and the CLI.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(hmac/portable\\.ts$|cli/)' },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only', 'npm-peer', 'npm-optional', 'npm'] },
+    },
+    {
+      name: 'core-needs-only-zod',
+      comment: 'The core runs where there are no packages but zod.',
+      severity: 'error',
+      from: { path: core, pathNot: '^src/hmac/portable\\.ts$' },
+      to: { dependencyTypes: outside, pathNot: '^node_modules/zod/' },
+    },
+    {
+      name: 'portable-needs-only-noble',
+      severity: 'error',
+      from: { path: '^src/hmac/portable\\.ts$' },
+      to: { dependencyTypes: outside, pathNot: '^node_modules/@noble/hashes/' },
+    },
+    {
+      name: 'core-has-no-builtins',
+      comment: 'Edge runtimes have no node:* modules. Only the #hmac for Node may import them; types vanish.',
+      severity: 'error',
+      from: { path: core, pathNot: '^src/hmac/node\\.ts$' },
+      to: { dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'web-files-have-no-builtins',
+      comment: 'These run on edge runtimes or in Workers too.',
+      severity: 'error',
+      from: { path: '^src/(adapters/(fetch|hono|next|read-[^/]+)\\.ts$|client/|stores/memory\\.ts$)' },
+      to: { dependencyTypes: ['core'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'hmac-by-condition',
+      comment: 'Through #hmac each runtime takes its own build; a path would pin one of them.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/hmac/' },
+      to: { path: '^src/hmac/(node|portable)\\.ts$', dependencyTypesNot: ['aliased', 'type-only'] },
+    },
+    {
+      name: 'core-imports-no-ring',
+      severity: 'error',
+      from: { path: core, pathNot: '^src/(handler|index)\\.ts$' },
+      to: { path: `^src/(${rings})/` },
+    },
+    {
+      name: 'default-store-only',
+      comment: 'The one step outwards: the default store, which the handler makes and the index exports.',
+      severity: 'error',
+      from: { path: '^src/(handler|index)\\.ts$' },
+      to: { path: `^src/(${rings})/`, pathNot: '^src/stores/memory\\.ts$' },
+    },
+    {
+      name: 'rings-use-the-index',
+      comment: 'stores/memory.ts is part of the core’s own graph: through the index it would be a cycle.',
+      severity: 'error',
+      from: { path: '^src/(adapters|stores|queues|client|otel|cli|inspector)/', pathNot: '^src/stores/memory\\.ts$' },
+      to: { path: core, pathNot: '^src/index\\.ts$' },
+    },
+    {
+      name: 'rings-stay-apart',
+      severity: 'error',
+      from: { path: '^src/(adapters|stores|client|otel|inspector)/' },
+      to: { path: `^src/(${rings})/`, pathNot: '^src/$1/' },
+    },
+    {
+      name: 'adapters-stay-apart',
+      comment: 'They share only the readers.',
+      severity: 'error',
+      from: { path: '^src/adapters/([^/]+)\\.ts$' },
+      to: { path: '^src/adapters/', pathNot: '^src/adapters/(read-[^/]+|$1)\\.ts$' },
+    },
+    {
+      name: 'queue-to-own-store',
+      severity: 'error',
+      from: { path: '^src/queues/(memory|sqlite)' },
+      to: { path: `^src/(${rings})/`, pathNot: ['^src/queues/', '^src/stores/$1'] },
+    },
+    {
+      name: 'bullmq-to-redis',
+      severity: 'error',
+      from: { path: '^src/queues/bullmq' },
+      to: { path: `^src/(${rings})/`, pathNot: ['^src/queues/', '^src/stores/redis'] },
+    },
+    {
+      name: 'pg-boss-to-postgres',
+      severity: 'error',
+      from: { path: '^src/queues/pg-boss' },
+      to: { path: `^src/(${rings})/`, pathNot: ['^src/queues/', '^src/stores/postgres'] },
+    },
+    {
+      name: 'other-queues-stay-apart',
+      severity: 'error',
+      from: { path: '^src/queues/', pathNot: '^src/queues/(memory|sqlite|bullmq|pg-boss)' },
+      to: { path: `^src/(${rings})/`, pathNot: '^src/queues/' },
+    },
+    {
+      name: 'testing-to-memory-only',
+      comment: 'Testing may reach into the core, and offers the engines in memory.',
+      severity: 'error',
+      from: { path: '^src/testing/' },
+      to: { path: `^src/(${rings})/`, pathNot: '^src/(testing/|(stores|queues)/memory\\.ts$)' },
+    },
+    {
+      name: 'cli-to-its-three',
+      severity: 'error',
+      from: { path: '^src/cli/' },
+      to: { path: `^src/(${rings})/`, pathNot: '^src/(cli|testing|inspector|client)/' },
+    },
+    {
+      name: 'frameworks-and-drivers-as-types',
+      comment: 'They are passed in by the caller, so no adapter or store loads its own copy.',
+      severity: 'error',
+      from: { path: '^src/(adapters|stores)/' },
+      to: {
+        dependencyTypes: outside,
+        dependencyTypesNot: ['type-only'],
+        pathNot: '^node_modules/zod/',
+        dynamic: false,
+      },
+    },
+    {
+      name: 'drivers-on-demand',
+      comment: 'Only sqliteStore opens a driver by itself, when it is given a path instead of a database.',
+      severity: 'error',
+      from: { path: '^src/(adapters|stores)/', pathNot: '^src/stores/sqlite' },
+      to: { dependencyTypes: outside, dependencyTypesNot: ['type-only'], dynamic: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: '^node_modules/' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    combinedDependencies: false,
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
+  },
+};

@@ -1,0 +1,76 @@
+/** Every public subpath and the source behind it. After a change here, `npm run entries` brings the manifests in line. */
+export const entries: Readonly<Record<string, string>> = {
+  '.': 'src/index.ts',
+  './verify': 'src/verify.ts',
+  './express': 'src/adapters/express.ts',
+};
+
+/** The two builds behind `#hmac`, and who takes which; the first condition that matches wins. */
+export const hmac = {
+  node: { source: 'src/hmac/node.ts', conditions: ['node', 'bun', 'deno', 'workerd'] },
+  portable: { source: 'src/hmac/portable.ts', conditions: ['default'] },
+} as const;
+
+const packageName = '@pathfinder/webhooks';
+const runnable = ['scripts/*.ts', 'bench/*.ts', 'examples/**/*.{ts,tsx}', 'test/types/*.test-d.ts'];
+
+/** `package.json` → `exports`. */
+export function exportsField() {
+  return { ...mapEntries((subpath) => [subpath, builtFiles(builtName(subpath))]), './package.json': './package.json' };
+}
+
+/** `package.json` → `imports`. */
+export function importsField() {
+  const builds = Object.entries(hmac).flatMap(([name, { conditions }]) =>
+    conditions.map((condition) => [condition, builtFiles(`hmac/${name}`)]),
+  );
+  return { '#hmac': Object.fromEntries(builds) };
+}
+
+/** `package.json` → `typesVersions`, for resolvers that know no `exports`; those are CommonJS. */
+export function typesVersionsField() {
+  const subpaths = Object.keys(entries).filter((subpath) => subpath !== '.');
+  return {
+    '*': Object.fromEntries(subpaths.map((subpath) => [builtName(subpath), [`./dist/${builtName(subpath)}.d.cts`]])),
+  };
+}
+
+/** `tsconfig.json` → `paths`, so that tests, examples and docs import the package by its name. */
+export function pathsField() {
+  return {
+    '#hmac': [`./${hmac.node.source}`],
+    ...mapEntries((subpath, source) => [importName(subpath), [`./${source}`]]),
+  };
+}
+
+/** `knip.json` → `entry`: what is used from outside. A trailing `!` marks what ships. */
+export function knipEntries(): string[] {
+  const shipped = [...Object.values(entries), hmac.node.source, hmac.portable.source, 'src/cli/index.ts'];
+  return [...shipped.map((source) => `${source}!`), ...runnable];
+}
+
+/** What the library build compiles, by the name of the file in `dist`. */
+export function buildEntries(): Record<string, string> {
+  return { ...mapEntries((subpath, source) => [builtName(subpath), source]), 'hmac/node': hmac.node.source };
+}
+
+/** What an integrator writes after `from`. */
+export function importName(subpath: string): string {
+  return packageName + subpath.slice(1);
+}
+
+/** The name in `dist`, without an extension. */
+export function builtName(subpath: string): string {
+  return subpath === '.' ? 'index' : subpath.slice(2);
+}
+
+function builtFiles(name: string) {
+  return {
+    import: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` },
+    require: { types: `./dist/${name}.d.cts`, default: `./dist/${name}.cjs` },
+  };
+}
+
+function mapEntries<T>(pair: (subpath: string, source: string) => readonly [string, T]): Record<string, T> {
+  return Object.fromEntries(Object.entries(entries).map(([subpath, source]) => pair(subpath, source)));
+}

@@ -1,0 +1,247 @@
+/** The longest wait that an error can ask for: 24 hours, in milliseconds. */
+export const MAX_RETRY_AFTER_MS = 86_400_000;
+
+// Registered symbols, so that two copies of this package in one process know each other's errors.
+const NON_RETRYABLE: unique symbol = /* @__PURE__ */ Symbol.for('pathfinder.webhooks.NonRetryableError');
+const RETRY_AFTER: unique symbol = /* @__PURE__ */ Symbol.for('pathfinder.webhooks.RetryAfterError');
+
+const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * How much of a delay is chance. With `ceiling` the delay before jitter: `full` waits 0 to `ceiling`, `equal` waits half
+ * of it to all of it, `none` waits exactly it.
+ */
+export type RetryJitter = 'full' | 'equal' | 'none';
+
+/** When to run again and how often: every member is set. Made by {@link retryPolicy}. */
+export interface RetryPolicy {
+  /** Runs in all, the first included. After this many failures the work has failed for good. */
+  readonly attempts: number;
+  /** The ceiling after the first failure, in milliseconds. */
+  readonly baseMs: number;
+  /** What the ceiling is multiplied by after each further failure. */
+  readonly factor: number;
+  /** The ceiling never grows beyond this, in milliseconds. A `schedule` is not capped. */
+  readonly capMs: number;
+  /** How much of a delay is chance. */
+  readonly jitter: RetryJitter;
+  /** Ceilings in milliseconds, one for each failure, instead of base, factor and cap. The last one repeats. */
+  readonly schedule?: readonly number[] | undefined;
+}
+
+/** The members of a {@link RetryPolicy} that somebody chose; the others keep the default of where it is used. */
+export interface RetryPolicyOptions {
+  /** Runs in all, the first included: a whole number from 1, or `Infinity`. With a `schedule`: one more than its entries. */
+  readonly attempts?: number | undefined;
+  /** The ceiling after the first failure, in milliseconds. */
+  readonly baseMs?: number | undefined;
+  /** What the ceiling is multiplied by after each further failure, from 1. */
+  readonly factor?: number | undefined;
+  /** The ceiling never grows beyond this, in milliseconds. */
+  readonly capMs?: number | undefined;
+  /** How much of a delay is chance. With a `schedule`: `equal`. */
+  readonly jitter?: RetryJitter | undefined;
+  /** Delays in milliseconds before jitter, one for each failure: the readable alternative. The last one repeats. */
+  readonly schedule?: readonly number[] | undefined;
+}
+
+/** The default within a process: 3 runs, full jitter below 200 ms, then 400 ms, at most 30 s. */
+export const IN_PROCESS_RETRY: RetryPolicy = { attempts: 3, baseMs: 200, factor: 2, capMs: 30_000, jitter: 'full' };
+
+/**
+ * The default of a queue: 12 failures, equal jitter below 2 s, 6 s, 18 s and so on, at most 6 h. Between first and last run
+ * lie 8.7 to 17.5 hours: each delay has a floor, so that no streak of luck spends all attempts within one short outage.
+ */
+export const QUEUED_RETRY: RetryPolicy = {
+  attempts: 12,
+  baseMs: 2000,
+  factor: 3,
+  capMs: 21_600_000,
+  jitter: 'equal',
+};
+
+/**
+ * Checks `options` and fills what they leave open from `defaults`.
+ *
+ * @throws TypeError when a member is not a usable number, an unknown kind of jitter or an empty schedule.
+ */
+export function retryPolicy(options: RetryPolicyOptions, defaults: RetryPolicy): RetryPolicy {
+  const { baseMs = defaults.baseMs, factor = defaults.factor, capMs = defaults.capMs } = options;
+  const schedule = options.schedule ?? defaults.schedule;
+  const attempts = options.attempts ?? (options.schedule ? options.schedule.length + 1 : defaults.attempts);
+  const jitter = options.jitter ?? (options.schedule ? 'equal' : defaults.jitter);
+  check(
+    attempts >= 1 && (Number.isInteger(attempts) || attempts === Number.POSITIVE_INFINITY),
+    'attempts',
+    'a whole number from 1',
+  );
+  check(isDelay(baseMs), 'baseMs', 'a number of milliseconds from 0');
+  check(Number.isFinite(factor) && factor >= 1, 'factor', 'a number from 1');
+  check(isDelay(capMs), 'capMs', 'a number of milliseconds from 0');
+  check(jitter === 'full' || jitter === 'equal' || jitter === 'none', 'jitter', "'full', 'equal' or 'none'");
+  if (schedule === undefined) return { attempts, baseMs, factor, capMs, jitter };
+  const listed = Array.isArray(schedule) && schedule.length > 0 && schedule.every(isDelay);
+  check(listed, 'schedule', 'an array of at least one number of milliseconds');
+  return { attempts, baseMs, factor, capMs, jitter, schedule: [...schedule] };
+}
+
+/**
+ * The wait after the `failures`th failure, in whole milliseconds, rounded down.
+ *
+ * @param failures - How often the work has failed, from 1.
+ * @param policy - For example {@link QUEUED_RETRY}.
+ * @param random - Like `Math.random`: 0 up to, but without, 1.
+ */
+export function backoffMs(failures: number, policy: RetryPolicy, random: () => number): number {
+  const ceilingMs = delayCeilingMs(Math.max(failures, 1), policy);
+  if (policy.jitter === 'none') return Math.floor(ceilingMs);
+  const floorMs = policy.jitter === 'equal' ? ceilingMs / 2 : 0;
+  return Math.floor(floorMs + random() * (ceilingMs - floorMs));
+}
+
+/**
+ * The wait after `error`: what it asks for, see {@link retryAfterMs}, else {@link backoffMs}. Up to a tenth is added to a
+ * wish, so that those who were told the same moment do not come back as one; never beyond 24 h, and not with the jitter
+ * `none`. A wish for 0 says nothing about when, and would spend all attempts at once: it counts as none.
+ *
+ * @param error - What the work threw.
+ * @param failures - How often it has failed, from 1.
+ * @param random - Like `Math.random`.
+ * @param now - Milliseconds since 1970, to read dates against.
+ */
+export function retryDelayMs(
+  error: unknown,
+  failures: number,
+  policy: RetryPolicy,
+  random: () => number,
+  now: number,
+): number {
+  const wishMs = retryAfterMs(error, now);
+  if (!wishMs) return backoffMs(failures, policy, random);
+  const spreadMs = policy.jitter === 'none' ? 0 : Math.floor((random() * wishMs) / 10);
+  return Math.min(wishMs + spreadMs, MAX_RETRY_AFTER_MS);
+}
+
+/** Thrown by a handler to say that running it again cannot help: no further attempt is made, a queued event becomes dead. */
+export class NonRetryableError extends Error {
+  override get name(): string {
+    return 'NonRetryableError';
+  }
+
+  /** @internal */
+  get [NON_RETRYABLE](): true {
+    return true;
+  }
+}
+
+/** Options of a {@link RetryAfterError}. */
+export interface RetryAfterErrorOptions {
+  /** What led to this error. */
+  readonly cause?: unknown;
+  /** Milliseconds since 1970, to read a date against. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** Thrown by a handler to say when to run it again; stronger than the backoff. It still counts as a failure. */
+export class RetryAfterError extends Error {
+  /** The wait in milliseconds from when the error was made, 0 to 24 h. */
+  readonly retryAfterMs: number;
+
+  /**
+   * @param retryAfter - Milliseconds; or a moment; or a duration with its unit (`'500ms' '30s' '5m' '2h' '1d'`); or the
+   *   value of a `Retry-After` header as it came: seconds, or a date. A moment in the past is 0; the most is 24 h.
+   * @throws TypeError when `retryAfter` is none of these.
+   */
+  constructor(message: string, retryAfter: number | Date | string, options: RetryAfterErrorOptions = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    const waitMs = readWaitMs(retryAfter, (options.now ?? Date.now)(), 1);
+    if (waitMs === undefined) {
+      throw new TypeError("Pass retryAfter as milliseconds, a Date, a duration such as '30s' or a Retry-After header.");
+    }
+    this.retryAfterMs = waitMs;
+  }
+
+  override get name(): string {
+    return 'RetryAfterError';
+  }
+
+  /** @internal */
+  get [RETRY_AFTER](): true {
+    return true;
+  }
+}
+
+/** Whether `error` is a {@link NonRetryableError}, of this copy of the package or another one, or named like it. Never throws. */
+export function isNonRetryableError(error: unknown): boolean {
+  try {
+    return isObject(error) && (error[NON_RETRYABLE] === true || error.name === 'NonRetryableError');
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The wait that an error asks for, in milliseconds from `now`, 0 to 24 h; `undefined` when it asks for none. Read from,
+ * first found first: a {@link RetryAfterError} of any copy of the package; `error.retryAfter`, where a number means seconds;
+ * the `retry-after` of `error.response.headers` or `error.headers`, be they an object or a `Headers`. Never throws.
+ *
+ * @param now - Milliseconds since 1970, to read dates against.
+ */
+export function retryAfterMs(error: unknown, now: number): number | undefined {
+  try {
+    if (!isObject(error)) return undefined;
+    const ownMs = isRetryAfterError(error) ? readWaitMs(error.retryAfterMs, now, 1) : undefined;
+    return (
+      ownMs ??
+      readWaitMs(error.retryAfter, now, 1000) ??
+      headerWaitMs(isObject(error.response) ? error.response.headers : undefined, now) ??
+      headerWaitMs(error.headers, now)
+    );
+  } catch {
+    // A getter of somebody else's error threw: it asked for nothing that could be read.
+    return undefined;
+  }
+}
+
+function delayCeilingMs(failures: number, { schedule, baseMs, factor, capMs }: RetryPolicy): number {
+  if (schedule) return schedule[Math.min(failures, schedule.length) - 1] ?? 0;
+  // 0 times a factor that overflowed would be NaN.
+  return baseMs === 0 ? 0 : Math.min(capMs, baseMs * factor ** (failures - 1));
+}
+
+function isRetryAfterError(error: Record<PropertyKey, unknown>): boolean {
+  return error[RETRY_AFTER] === true || error.name === 'RetryAfterError';
+}
+
+function headerWaitMs(headers: unknown, now: number): number | undefined {
+  if (!isObject(headers)) return undefined;
+  const plain = headers['retry-after'] ?? headers['Retry-After'];
+  return readWaitMs(typeof headers.get === 'function' ? headers.get('retry-after') : plain, now, 1000);
+}
+
+function readWaitMs(wait: unknown, now: number, numberUnitMs: number): number | undefined {
+  if (typeof wait === 'number') return clampWaitMs(wait * numberUnitMs);
+  if (wait instanceof Date) return clampWaitMs(wait.getTime() - now);
+  if (typeof wait !== 'string' || wait.length > 64) return undefined;
+  const [, amount, unit = 's'] = /^\s*(\d+(?:\.\d+)?) ?(ms|[smhd])?\s*$/.exec(wait) ?? [];
+  if (amount !== undefined) return clampWaitMs(Number(amount) * (UNIT_MS[unit] ?? 0));
+  // Date.parse takes almost anything: ask for a time of day. Of the three forms of an HTTP date, one names no zone.
+  if (!/\d\d:\d\d/.test(wait)) return undefined;
+  return clampWaitMs(Date.parse(/(?:GMT|Z|[+-]\d\d:?\d\d)\s*$/.test(wait) ? wait : `${wait} GMT`) - now);
+}
+
+function clampWaitMs(waitMs: number): number | undefined {
+  return Number.isFinite(waitMs) ? Math.min(Math.max(Math.ceil(waitMs), 0), MAX_RETRY_AFTER_MS) : undefined;
+}
+
+function isDelay(ms: number): boolean {
+  return Number.isFinite(ms) && ms >= 0;
+}
+
+function isObject(value: unknown): value is Record<PropertyKey, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+function check(ok: boolean, option: string, wanted: string): void {
+  if (!ok) throw new TypeError(`The retry option ${option} must be ${wanted}.`);
+}

@@ -1,0 +1,41 @@
+import { type AgeLimits, ageProblem } from './age.ts';
+import { toBytes } from './bytes.ts';
+import type { ReceivedWebhookEvent } from './events/index.ts';
+import { parseWebhookEvent } from './parse.ts';
+import { refuseMismatch } from './secrets.ts';
+import { validateBuiltIn } from './validate.ts';
+import { createKeyring, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './verify.ts';
+
+export interface ConstructWebhookEventOptions extends AgeLimits {
+  /** `reject` refuses `data` that departs from its built-in schema. Default: it passes. */
+  readonly validation?: 'reject' | undefined;
+  /** Unix milliseconds. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+const keyring = /* @__PURE__ */ createKeyring();
+
+/**
+ * Verifies a delivery and reads its event, for those who dispatch by themselves: nothing is remembered, so a delivery
+ * that comes twice is an event twice.
+ *
+ * @throws WebhookError `body_already_parsed`, `missing_signature`, `malformed_signature`, `signature_mismatch`,
+ *   `invalid_json`, `invalid_envelope`, `too_old`, `too_new` or `invalid_data`.
+ * @throws TypeError for an unusable secret.
+ */
+export function constructWebhookEvent(
+  payload: WebhookPayload,
+  signature: WebhookSignature,
+  secret: WebhookSecret,
+  options: ConstructWebhookEventOptions = {},
+): ReceivedWebhookEvent {
+  const keys = keyring(secret);
+  const body = toBytes(payload);
+  refuseMismatch(body, signature, keys);
+  const event = parseWebhookEvent(body);
+  const problem = ageProblem(event.created, (options.now ?? Date.now)(), options);
+  if (problem) throw problem;
+  const drift = options.validation === 'reject' ? validateBuiltIn(event) : undefined;
+  if (drift) throw drift;
+  return event;
+}

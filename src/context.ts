@@ -1,0 +1,132 @@
+import type { Execution } from './dispatch.ts';
+import { LeaseLostError } from './errors.ts';
+import type { WebhookLogger } from './logger.ts';
+import type { Registration } from './registry.ts';
+
+const MOST_STEP_CHARACTERS = 8192;
+const STEP_NAME = /^[\w.-]{1,64}$/;
+
+/** What a handler gets beside its event. */
+export interface HandlerContext {
+  /** Runs of this handler for this event, this one included. */
+  readonly attempt: number;
+  /** Aborts at the handler's deadline, when the claim passes to another worker, and when a worker is stopped. */
+  readonly signal: AbortSignal;
+  /** `<tenant:><event id>:<handler>`: the same on every attempt. Pass it to APIs that take an idempotency key. */
+  readonly idempotencyKey: string;
+  /** The claim's number: grows with each claim of this event. */
+  readonly fencingToken: number;
+  readonly handlerName: string;
+  readonly tenant?: string | undefined;
+  /** The verified bytes. */
+  readonly rawBody: Uint8Array;
+  readonly logger: WebhookLogger;
+  /**
+   * Runs `work` once for this event and handler: a later attempt gets the stored result. JSON of at most 8 kB is kept;
+   * step names are 1 to 64 of `A-Z a-z 0-9 _ . -`. A crash between the work and its checkpoint runs it again.
+   */
+  once<T>(step: string, work: () => T | Promise<T>): Promise<T>;
+  /** Whether this handler already applied a newer `created` for the entity. Equal seconds are not stale. */
+  isStale(entity: string): Promise<boolean>;
+  /** With `{ transaction: true }` on a store that offers it: the open transaction; its commit marks this handler done. */
+  readonly tx?: unknown;
+  /** With `{ transaction: true }` on a SQLite store: run once, in the transaction that marks this handler done. */
+  // biome-ignore lint/suspicious/noExplicitAny: the driver's own database type, which the core does not know
+  readonly commit?: ((effect: (db: any) => void) => void) | undefined;
+}
+
+/** One handler at work on one event, over all its attempts within this claim. */
+export interface HandlerRun {
+  readonly execution: Execution;
+  readonly registration: Registration;
+  /** Made when the handler first asks for its signal. */
+  controller: AbortController | undefined;
+  /** Why the handler should stop. */
+  stopReason: unknown;
+  /** Entities of which the handler asked whether it is stale. */
+  entities: Set<string> | undefined;
+  effect: ((db: unknown) => void) | undefined;
+}
+
+export function stopRun(run: HandlerRun, reason: unknown): void {
+  run.stopReason ??= reason;
+  run.controller?.abort(run.stopReason);
+}
+
+/** The signal of a run: one for all its attempts, made on first use. */
+export function signalOf(run: HandlerRun): AbortSignal {
+  if (!run.controller) {
+    run.controller = new AbortController();
+    if (run.stopReason !== undefined) run.controller.abort(run.stopReason);
+  }
+  return run.controller.signal;
+}
+
+export function createContext(run: HandlerRun, attempt: number, tx: unknown): HandlerContext {
+  const { execution, registration } = run;
+  const { core, job, claim } = execution;
+  const takesEffect = registration.options.transaction && core.store.transactions === 'sync';
+  return {
+    attempt,
+    get signal() {
+      return signalOf(run);
+    },
+    get idempotencyKey() {
+      const { tenant } = job;
+      return `${tenant === undefined ? '' : `${tenant}:`}${job.event.id}:${registration.id}`;
+    },
+    fencingToken: claim.attempt,
+    handlerName: registration.name,
+    tenant: job.tenant,
+    rawBody: job.body,
+    logger: core.logger,
+    once: (step, work) => once(run, step, work),
+    isStale: (entity) => isStale(run, entity),
+    tx,
+    commit: takesEffect ? (effect) => keepEffect(run, effect) : undefined,
+  };
+}
+
+async function once<T>(run: HandlerRun, step: string, work: () => T | Promise<T>): Promise<T> {
+  const { core, lease, steps } = run.execution;
+  if (!STEP_NAME.test(step)) throw new TypeError('A step name has 1 to 64 of the characters A-Z a-z 0-9 _ . and -.');
+  const id = `${run.registration.id}/${step}`;
+  const stored = steps[id];
+  if (stored !== undefined) return decodeStep(stored) as T;
+  const result = await work();
+  const value = encodeStep(result, step);
+  if ((await core.store.checkpoint(lease.key, lease.token, id, value)) === 'lost') {
+    lease.lose();
+    throw lease.lost ?? new LeaseLostError();
+  }
+  steps[id] = value;
+  return result;
+}
+
+// No JSON text is empty, so that is free to stand for `undefined`.
+function encodeStep(result: unknown, step: string): string {
+  const value = JSON.stringify(result) ?? '';
+  if (value.length <= MOST_STEP_CHARACTERS) return value;
+  throw new TypeError(`The result of step '${step}' is over 8 kB as JSON: return a reference to it instead.`);
+}
+
+function decodeStep(value: string): unknown {
+  return value === '' ? undefined : JSON.parse(value);
+}
+
+async function isStale(run: HandlerRun, entity: string): Promise<boolean> {
+  run.entities ??= new Set();
+  run.entities.add(entity);
+  const latest = await run.execution.core.store.latest(entityKey(run, entity));
+  return latest !== undefined && latest > run.execution.job.event.created;
+}
+
+/** The store's name for an entity: each handler of each tenant has its own. */
+export function entityKey(run: HandlerRun, entity: string): string {
+  return `${run.execution.job.tenant ?? ''}\n${run.registration.id}\n${entity}`;
+}
+
+function keepEffect(run: HandlerRun, effect: (db: unknown) => void): void {
+  if (run.effect) throw new TypeError('context.commit takes one effect: put all statements into it.');
+  run.effect = effect;
+}

@@ -1,0 +1,53 @@
+import { WebhookError } from './errors.ts';
+import { readDigest } from './verify.ts';
+
+/** What an adapter hands in: plain data, and a getter for headers (any case). */
+export interface WebhookDelivery {
+  /** The raw body, byte for byte. */
+  readonly body: Uint8Array;
+  readonly method: string;
+  readonly url?: string | undefined;
+  /** The route's parameters, for a `secret` function that serves several tenants. */
+  readonly params?: Readonly<Record<string, string>> | undefined;
+  header(name: string): string | undefined;
+  /** Keeps a serverless platform alive for work behind the reply. */
+  waitUntil?(work: Promise<unknown>): void;
+  /** The platform's bindings, where it has them per request. */
+  readonly env?: unknown;
+}
+
+/** A delivery before its body is read. */
+export type WebhookDeliveryHead = Omit<WebhookDelivery, 'body'>;
+
+/** What an adapter writes out: plain data. */
+export interface WebhookReply {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** What an adapter has to heed while it reads. */
+export interface WebhookBodyLimits {
+  readonly maxBodyBytes: number;
+  readonly bodyTimeoutMs: number;
+}
+
+export const SIGNATURE_HEADER = 'x-pathfinder-signature';
+
+/**
+ * Refuses what needs no body to be refused, in the documented order: method, parsed body, encoding, announced length,
+ * signature header. Adapters call it before they read; `receive` calls it again for whoever did not.
+ *
+ * @throws WebhookError `method_not_allowed`, `body_already_parsed`, `unsupported_encoding`, `body_too_large`,
+ *   `missing_signature` or `malformed_signature`.
+ */
+export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits, alreadyParsed = false): void {
+  if (head.method !== 'POST') throw new WebhookError('method_not_allowed');
+  if (alreadyParsed) throw new WebhookError('body_already_parsed');
+  const encoding = head.header('content-encoding');
+  if (encoding && encoding.trim().toLowerCase() !== 'identity') throw new WebhookError('unsupported_encoding');
+  if (Number(head.header('content-length')) > limits.maxBodyBytes) throw new WebhookError('body_too_large');
+  const signature = head.header(SIGNATURE_HEADER);
+  if (!signature) throw new WebhookError('missing_signature');
+  if (!readDigest(signature)) throw new WebhookError('malformed_signature');
+}

@@ -1,0 +1,337 @@
+import { sha256Hex } from '#hmac';
+import { ageProblem } from './age.ts';
+import { createAlarms } from './alarms.ts';
+import { toBytes } from './bytes.ts';
+import {
+  refuseHead,
+  SIGNATURE_HEADER,
+  type WebhookBodyLimits,
+  type WebhookDelivery,
+  type WebhookDeliveryHead,
+  type WebhookReply,
+} from './delivery.ts';
+import type { Core, Job } from './dispatch.ts';
+import { WebhookError } from './errors.ts';
+import {
+  type EventFor,
+  type EventPattern,
+  type EventSchemas,
+  expandPatterns,
+  type NoEventSchemas,
+  type ReceivedWebhookEvent,
+  WEBHOOK_EVENT_TYPES,
+} from './events/index.ts';
+import { createInRequest, type InRequest } from './in-request.ts';
+import { WebhookMetrics } from './metrics.ts';
+import { readOptions, type Settings, type WebhookHandlerOptions } from './options.ts';
+import { parseWebhookEvent } from './parse.ts';
+import type { Processed } from './process.ts';
+import type { QueueWork, WebhookQueue } from './queue.ts';
+import { createWork, enqueueEvent } from './queued.ts';
+import { createRegistry, type Handler, type HandlerOptions } from './registry.ts';
+import { createReporter, type Reporter } from './reporter.ts';
+import { replyTo, replyToError } from './respond.ts';
+import { resultOf, type WebhookResult } from './result.ts';
+import { type Authenticator, createAuthenticator, type Sender } from './secrets.ts';
+import { eventKey, type WebhookStore } from './store.ts';
+import { memoryStore } from './stores/memory.ts';
+import { validateData } from './validate.ts';
+import type { WebhookPayload, WebhookSecret, WebhookSignature } from './verify.ts';
+
+const SWEEP_EVERY_EVENTS = 1000;
+const SWEEP_ROWS = 1000;
+const DRAIN_MS = 10_000;
+
+/** A delivery that was verified and read, or the reply to one that was refused. */
+export type WebhookAdmission =
+  | { readonly event: ReceivedWebhookEvent; readonly tenant: string | undefined }
+  | { readonly reply: WebhookReply };
+
+/**
+ * Receives Pathfinder's webhooks: verifies a delivery, reads its event, runs each event once through the handlers that
+ * match its type, and answers. Mount it with an adapter, or call `handle` with the raw body and the signature header.
+ *
+ * @example
+ * ```ts
+ * const webhooks = new WebhookHandler(secret);
+ * webhooks.on('user.created', async ({ data }) => sendWelcomeEmail(data.user.email));
+ * ```
+ */
+export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> {
+  /** Counts of what this handler received. */
+  readonly metrics: WebhookMetrics;
+  /** What adapters heed while they read. */
+  readonly limits: WebhookBodyLimits;
+  readonly #options: WebhookHandlerOptions<EventSchemas>;
+  readonly #settings: Settings;
+  readonly #authenticator: Authenticator;
+  readonly #store: WebhookStore;
+  readonly #reporter: Reporter;
+  readonly #core: Core;
+  readonly #inRequest: InRequest;
+  readonly #work: QueueWork;
+  #started = false;
+  #eventsUntilSweep = SWEEP_EVERY_EVENTS;
+
+  /**
+   * @param secretOrOptions - The secret, as the short form, or the options.
+   * @throws TypeError for an unusable secret, and for options that make no sense or would lose events quietly.
+   */
+  constructor(secretOrOptions: WebhookSecret | WebhookHandlerOptions<E>) {
+    const options = isOptions(secretOrOptions) ? secretOrOptions : { secret: secretOrOptions };
+    this.#options = options;
+    this.#authenticator = createAuthenticator(options.secret);
+    this.#store = options.store ?? options.queue?.store ?? memoryStore();
+    this.#settings = readOptions(options, this.#store);
+    const { maxBodyBytes, bodyTimeoutMs, logger, now } = this.#settings;
+    this.limits = { maxBodyBytes, bodyTimeoutMs };
+    const ownTypes = Object.keys(options.events ?? {});
+    this.metrics = new WebhookMetrics({ types: ownTypes, now });
+    const knownTypes = new Set<string>([...WEBHOOK_EVENT_TYPES, ...ownTypes]);
+    this.#reporter = createReporter(options, this.metrics, logger);
+    this.#core = {
+      store: this.#store,
+      registry: createRegistry({ knownTypes, durable: this.#store.durable, logger }),
+      alarms: createAlarms(),
+      logger,
+      handlerTimeoutMs: this.#settings.handlerTimeoutMs,
+      retry: this.#settings.retry,
+      inRequest: options.queue === undefined,
+      now,
+      random: Math.random,
+      report: this.#reporter.failedRun,
+    };
+    this.#inRequest = createInRequest(this.#core);
+    this.#work = createWork(this.#core, {
+      prepare: async (event) => (await validateData(event, options.events)).event,
+      settled: (event, outcome, startedAtMs) => {
+        const told = this.#reporter.settle(event, outcome, startedAtMs);
+        if (told) this.#background(told, {});
+      },
+    });
+  }
+
+  /**
+   * Registers a handler for an event type, a pattern (`'user.*'`, `'*'`) or an array of these. Handlers of an event run
+   * side by side; each is a checkpoint of its own, so that only those that failed run again.
+   *
+   * @throws TypeError for a name that is taken or ill-formed, a second unnamed handler with a durable store, and a
+   *   transaction with a store that has none.
+   */
+  on<const P extends EventPattern<E> | readonly EventPattern<E>[]>(
+    type: P,
+    handler: Handler<EventFor<P, E>>,
+    options: HandlerOptions<EventFor<P, E>> = {},
+  ): this {
+    if (options.transaction && !this.#store.transaction) {
+      throw new TypeError('{ transaction: true } needs a store with transactions: sqliteStore or postgresStore.');
+    }
+    // The registry hands each handler only events that its patterns match.
+    this.#core.registry.add(
+      [type].flat(),
+      handler as Handler<never> as Handler<ReceivedWebhookEvent>,
+      options as HandlerOptions,
+    );
+    return this;
+  }
+
+  /** Removes a handler from where `on` put it. Events that it already runs for are not interrupted. */
+  off<const P extends EventPattern<E> | readonly EventPattern<E>[]>(type: P, handler: Handler<EventFor<P, E>>): this {
+    this.#core.registry.remove([type].flat(), handler as Handler<never> as Handler<ReceivedWebhookEvent>);
+    return this;
+  }
+
+  /** The known types that the registered patterns match: what an endpoint should subscribe to. */
+  get eventTypes(): readonly string[] {
+    return expandPatterns(this.#core.registry.patterns(), Object.keys(this.#options.events ?? {}));
+  }
+
+  /** What adapters call: takes a delivery, or the promise of one, and never rejects. */
+  async receive(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookReply> {
+    try {
+      const arrived = await delivery;
+      refuseHead(arrived, this.limits);
+      return replyTo(await this.#process(arrived.body, arrived.header(SIGNATURE_HEADER), arrived));
+    } catch (error) {
+      return replyToError(this.#reporter.refuse(error));
+    }
+  }
+
+  /**
+   * As `receive`, without the reply: `reply` makes one of the result. A failing handler is a result and not a rejection.
+   *
+   * @throws WebhookError for what cannot be trusted, read or kept: any code of the reply table.
+   */
+  async handle(
+    payload: WebhookPayload,
+    signature: WebhookSignature,
+    context: Partial<WebhookDelivery> = {},
+  ): Promise<WebhookResult> {
+    try {
+      const body = toBytes(payload);
+      return await this.#process(body, signature, { method: 'POST', header: () => undefined, ...context });
+    } catch (error) {
+      throw this.#reporter.refuse(error);
+    }
+  }
+
+  /** The reply that `receive` would have given for a result of `handle`. */
+  reply(result: WebhookResult): WebhookReply {
+    return replyTo(result);
+  }
+
+  /** Verifies and reads a delivery without running or remembering it: for those who dispatch by themselves. */
+  async admit(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookAdmission> {
+    try {
+      const arrived = await delivery;
+      refuseHead(arrived, this.limits);
+      const { tenant } = await this.#authenticate(arrived.body, arrived.header(SIGNATURE_HEADER), arrived);
+      return { event: await this.#read(arrived.body, tenant), tenant };
+    } catch (error) {
+      return { reply: replyToError(this.#reporter.refuse(error)) };
+    }
+  }
+
+  /** Whether the signature is the payload's, under this handler's secret. See `verifyWebhookSignature`. */
+  verifySignature(payload: WebhookPayload, signature: WebhookSignature): boolean {
+    return this.#authenticator.matches(payload, signature);
+  }
+
+  /**
+   * Starts working off the queue.
+   *
+   * @param options - `concurrency`: events at a time, default 10.
+   * @throws TypeError without a queue.
+   */
+  async start({ concurrency = 10 }: { readonly concurrency?: number } = {}): Promise<void> {
+    await this.#requireQueue().start(this.#work, { concurrency });
+    this.#started = true;
+  }
+
+  /** Takes nothing new from the queue, and waits for what runs, by default up to 10 s; then gives the rest back. */
+  async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    this.#started = false;
+    await this.#options.queue?.stop({ timeoutMs });
+    await this.#inRequest.idle();
+  }
+
+  /**
+   * Works off what the queue has ready, for cron jobs and serverless.
+   *
+   * @param options - `maxMs`: when to take nothing new. `max`: how many events, default all that are ready.
+   * @returns How many were worked off.
+   * @throws TypeError without a queue.
+   */
+  drain({ maxMs, max = Number.POSITIVE_INFINITY }: { readonly maxMs: number; readonly max?: number }): Promise<number> {
+    return this.#requireQueue().drain(this.#work, { maxMs, max });
+  }
+
+  // The flow: verify, read, remember and run (or queue). What it returns or throws becomes the reply.
+  async #process(body: Uint8Array, signature: WebhookSignature, head: WebhookDeliveryHead): Promise<WebhookResult> {
+    const startedAtMs = performance.now();
+    const sender = this.#authenticate(body, signature, head);
+    const { tenant } = sender instanceof Promise ? await sender : sender;
+    const event = await this.#read(body, tenant);
+    const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
+    try {
+      const { queue } = this.#options;
+      return await (queue ? this.#enqueue(queue, job, head) : this.#run(job, head, startedAtMs));
+    } catch (error) {
+      this.#reporter.tell(error, event);
+      throw error;
+    }
+  }
+
+  #authenticate(body: Uint8Array, signature: WebhookSignature, head: WebhookDeliveryHead): Sender | Promise<Sender> {
+    if (body.length > this.limits.maxBodyBytes) throw new WebhookError('body_too_large');
+    return this.#authenticator.authenticate(body, signature, head);
+  }
+
+  async #read(body: Uint8Array, tenant: string | undefined): Promise<ReceivedWebhookEvent> {
+    let event: ReceivedWebhookEvent | undefined;
+    try {
+      event = parseWebhookEvent(body);
+      const problem = ageProblem(event.created, this.#settings.now(), this.#settings.age);
+      if (problem && !(problem.code === 'too_old' && (await this.#knows(event, tenant)))) throw problem;
+      const validated = validateData(event, this.#options.events);
+      const { event: valid, drift } = validated instanceof Promise ? await validated : validated;
+      if (drift && this.#settings.rejectDrift) throw drift;
+      if (drift) this.#reporter.tell(drift, event);
+      return valid;
+    } catch (error) {
+      this.#reporter.tell(error, event);
+      throw error;
+    }
+  }
+
+  // Its age was judged when it came first; what is known may be finished.
+  async #knows(event: ReceivedWebhookEvent, tenant: string | undefined): Promise<boolean> {
+    try {
+      return (await this.#store.get(eventKey(tenant, event.id))) !== undefined;
+    } catch (cause) {
+      throw new WebhookError('store_unavailable', { cause });
+    }
+  }
+
+  async #run(job: Job, head: WebhookDeliveryHead, startedAtMs: number): Promise<WebhookResult> {
+    const { outcome, led } = await this.#inRequest.process(job, (work) => this.#background(work, head));
+    const told = led ? this.#reporter.settle(job.event, outcome, startedAtMs) : undefined;
+    if (told) this.#background(told, head);
+    const result = resultFor(outcome, job.event);
+    if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
+    return result;
+  }
+
+  async #enqueue(queue: WebhookQueue, job: Job, head: WebhookDeliveryHead): Promise<WebhookResult> {
+    const result = await enqueueEvent(queue, job, head, this.#settings.now());
+    if (result.status === 'duplicate') this.metrics.recordDuplicate();
+    else {
+      this.metrics.recordQueued();
+      if (!this.#started && this.#waitUntil(head)) this.#background(this.drain({ maxMs: DRAIN_MS }), head);
+    }
+    return result;
+  }
+
+  #sweep(head: WebhookDeliveryHead): void {
+    this.#eventsUntilSweep = SWEEP_EVERY_EVENTS;
+    this.#background(this.#store.sweep(SWEEP_ROWS), head);
+  }
+
+  #waitUntil(head: Pick<WebhookDelivery, 'waitUntil'>): ((work: Promise<unknown>) => void) | undefined {
+    return head.waitUntil ? (work) => head.waitUntil?.(work) : this.#options.waitUntil;
+  }
+
+  // For what may be lost: nothing moves behind a 2xx that the sender takes as safe.
+  #background(work: Promise<unknown>, head: Pick<WebhookDelivery, 'waitUntil'>): void {
+    const safe = work.catch((err) => this.#settings.logger.error({ err }, 'Work behind a webhook reply failed'));
+    this.#waitUntil(head)?.(safe);
+  }
+
+  #requireQueue(): WebhookQueue {
+    const { queue } = this.#options;
+    if (queue) return queue;
+    throw new TypeError('This WebhookHandler has no queue: its handlers run before the reply. Pass { queue }.');
+  }
+}
+
+function isOptions<E extends EventSchemas>(
+  given: WebhookSecret | WebhookHandlerOptions<E>,
+): given is WebhookHandlerOptions<E> {
+  return typeof given === 'object' && given !== null && !Array.isArray(given) && !(given instanceof Uint8Array);
+}
+
+function resultFor(outcome: Processed, event: ReceivedWebhookEvent): WebhookResult {
+  switch (outcome.status) {
+    case 'processed':
+      return resultOf('processed', event, outcome.ran);
+    case 'failed':
+      return resultOf('failed', event, outcome.ran, outcome.failures);
+    case 'conflict':
+      throw new WebhookError('id_conflict');
+    case 'busy':
+    case 'dead':
+      return resultOf('in_progress', event);
+    default:
+      return resultOf(outcome.status, event);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Receives Pathfinder's webhooks: verified, typed, deduplicated.
+ *
+ * @packageDocumentation
+ */
+export type { AgeLimits } from './age.ts';
+export { type ConstructWebhookEventOptions, constructWebhookEvent } from './construct.ts';
+export type { HandlerContext } from './context.ts';
+export {
+  refuseHead,
+  type WebhookBodyLimits,
+  type WebhookDelivery,
+  type WebhookDeliveryHead,
+  type WebhookReply,
+} from './delivery.ts';
+export {
+  isWebhookError,
+  LeaseLostError,
+  WEBHOOK_ERROR_CODES,
+  WebhookError,
+  type WebhookErrorCode,
+  type WebhookErrorOptions,
+} from './errors.ts';
+export {
+  type AdminEventData,
+  type AnyWebhookEvent,
+  type ApprovalRequest,
+  type AuditAlert,
+  type AuthEventData,
+  type Competency,
+  type CreatedUser,
+  type DottedPrefix,
+  type EventDefinition,
+  type EventFor,
+  type EventMap,
+  type EventName,
+  type EventOfType,
+  type EventPattern,
+  type EventSchemas,
+  type Experience,
+  type ExperienceAnalysis,
+  type ExperienceEventData,
+  type InferSchemaOutput,
+  isWebhookEvent,
+  isWebhookEventType,
+  type NoEventSchemas,
+  type PreviousAttributesOf,
+  type ReceivedWebhookEvent,
+  type Resume,
+  type ResumeEventData,
+  type Session,
+  type StandardSchemaIssue,
+  type StandardSchemaProps,
+  type StandardSchemaResult,
+  type StandardSchemaV1,
+  type UnknownWebhookEvent,
+  type User,
+  type UserEventData,
+  WEBHOOK_EVENT_TYPES,
+  type WebhookEvent,
+  type WebhookEventData,
+  type WebhookEventEnvelope,
+  type WebhookEventPreviousAttributes,
+  type WebhookEventSchemas,
+  type WebhookEventType,
+  webhookEventDefinitions,
+  webhookEventSchemas,
+} from './events/index.ts';
+export {
+  CRITICAL_EVENT_TYPES,
+  type HandleFailureOptions,
+  WebhookErrorHandler,
+  type WebhookErrorHandlerOptions,
+} from './failure.ts';
+export { type WebhookAdmission, WebhookHandler } from './handler.ts';
+export type { WebhookLogger } from './logger.ts';
+export {
+  type WebhookCounts,
+  WebhookMetrics,
+  type WebhookMetricsOptions,
+  type WebhookStats,
+  type WebhookTypeCount,
+} from './metrics.ts';
+export type { WebhookHandlerOptions } from './options.ts';
+export type { HandlerFailure } from './process.ts';
+export {
+  type DeadLetter,
+  type DeadLetterQuery,
+  type DeadLetters,
+  deadLetterId,
+  type Enqueued,
+  type QueuedDelivery,
+  type QueueStats,
+  type QueueWork,
+  type ReplayOptions,
+  type WebhookQueue,
+  type WorkOutcome,
+} from './queue.ts';
+export type { Handler, HandlerOptions } from './registry.ts';
+export type { WebhookResult, WebhookResultStatus } from './result.ts';
+export {
+  NonRetryableError,
+  RetryAfterError,
+  type RetryAfterErrorOptions,
+  type RetryJitter,
+  type RetryOptions,
+  type RetryPolicyOptions,
+  type RetryWaitOptions,
+  retry,
+  WebhookRetry,
+  type WebhookRetryOptions,
+  type WebhookRetryResult,
+} from './retry.ts';
+export type { SecretResolver, TenantSecret } from './secrets.ts';
+export {
+  type Claim,
+  type ClaimOptions,
+  eventKey,
+  type FailOptions,
+  type StoredEvent,
+  type WebhookStore,
+} from './store.ts';
+export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts';
+export { verifyWebhookSignature, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './verify.ts';

@@ -1,0 +1,98 @@
+import { type AgeLimits, FUTURE_SKEW_SECONDS } from './age.ts';
+import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
+import type { WebhookErrorHandler } from './failure.ts';
+import { consoleLogger, type WebhookLogger } from './logger.ts';
+import type { WebhookQueue } from './queue.ts';
+import { IN_PROCESS_RETRY, QUEUED_RETRY, type RetryPolicy, type RetryPolicyOptions, retryPolicy } from './retry.ts';
+import type { SecretResolver } from './secrets.ts';
+import type { WebhookStore } from './store.ts';
+import type { WebhookSecret } from './verify.ts';
+
+export interface WebhookHandlerOptions<E extends EventSchemas = EventSchemas> extends AgeLimits {
+  /** The endpoint's secret, several while rotating, or a function that finds the tenant's. */
+  readonly secret: WebhookSecret | SecretResolver;
+  /** Default: the queue's, else `memoryStore()`. */
+  readonly store?: WebhookStore | undefined;
+  /** Absent: handlers run before the reply. Present: the reply follows the durable write, and workers run them. */
+  readonly queue?: WebhookQueue | undefined;
+  /** Without a queue: the attempts of a handler within the request, default 3 from 200 ms. With one: the queued policy. */
+  readonly retry?: RetryPolicyOptions | undefined;
+  /** Aborts `context.signal`. Default 10,000 without a queue, 60,000 with one. */
+  readonly handlerTimeoutMs?: number | undefined;
+  /** Enforced while reading. Default 1 MiB. */
+  readonly maxBodyBytes?: number | undefined;
+  /** From the first byte to the last. Default 10,000. */
+  readonly bodyTimeoutMs?: number | undefined;
+  /** What to do with `data` that departs from its schema. Default `report`: dispatched, and `onError` told. */
+  readonly validation?: 'report' | 'reject' | undefined;
+  /** Schemas for `data` of own or newer types, or in place of a built-in one. Their output replaces `data`. */
+  readonly events?: E | undefined;
+  /** Told once per event when it has failed for good. */
+  readonly errorHandler?: WebhookErrorHandler | undefined;
+  /** Told of every failed run, every refused delivery that was verified, and every drift of a schema. */
+  readonly onError?: ((error: unknown, event: ReceivedWebhookEvent | undefined) => unknown) | undefined;
+  /** Keeps a serverless platform alive for work behind the reply. */
+  readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
+  /** Default: warnings and errors to the console. */
+  readonly logger?: WebhookLogger | undefined;
+  /** Unix milliseconds. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+}
+
+/** The options as the flow uses them: checked, with every default in place. */
+export interface Settings {
+  readonly maxBodyBytes: number;
+  readonly bodyTimeoutMs: number;
+  readonly handlerTimeoutMs: number;
+  readonly age: AgeLimits;
+  readonly rejectDrift: boolean;
+  readonly retry: RetryPolicy;
+  readonly logger: WebhookLogger;
+  readonly now: () => number;
+}
+
+/** @throws TypeError for options that make no sense, or that would lose events quietly. */
+export function readOptions(options: WebhookHandlerOptions, store: WebhookStore): Settings {
+  const { queue, maxAgeSeconds, futureSkewSeconds = FUTURE_SKEW_SECONDS, validation = 'report' } = options;
+  if (validation !== 'report' && validation !== 'reject')
+    throw new TypeError("`validation` must be 'report' or 'reject'.");
+  if (queue) checkPairing(queue, store);
+  if (maxAgeSeconds !== undefined) checkRetention(maxAgeSeconds, futureSkewSeconds, store);
+  return {
+    maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes, 1_048_576),
+    bodyTimeoutMs: positive('bodyTimeoutMs', options.bodyTimeoutMs, 10_000),
+    handlerTimeoutMs: positive('handlerTimeoutMs', options.handlerTimeoutMs, queue ? 60_000 : 10_000),
+    age: { maxAgeSeconds, futureSkewSeconds },
+    rejectDrift: validation === 'reject',
+    retry: retryPolicy(options.retry ?? {}, queue ? QUEUED_RETRY : IN_PROCESS_RETRY),
+    logger: options.logger ?? consoleLogger,
+    now: options.now ?? Date.now,
+  };
+}
+
+function positive(name: string, value: number | undefined, standard: number): number {
+  if (value === undefined) return standard;
+  if (typeof value === 'number' && value > 0) return value;
+  throw new TypeError(`\`${name}\` must be a number above 0.`);
+}
+
+function checkPairing(queue: WebhookQueue, store: WebhookStore): void {
+  if (queue.durable && !store.durable) {
+    throw new TypeError('A durable queue needs a durable store: what a volatile one forgets would run twice.');
+  }
+  if (queue.shared && !store.shared) {
+    throw new TypeError('A queue that spans machines needs a store that does: each machine would claim for itself.');
+  }
+}
+
+// A replay between the two would be young enough to pass, and forgotten enough to run again.
+function checkRetention(maxAgeSeconds: number, futureSkewSeconds: number, store: WebhookStore): void {
+  positive('maxAgeSeconds', maxAgeSeconds, 0);
+  if (!(futureSkewSeconds >= 0)) throw new TypeError('`futureSkewSeconds` must be a number from 0.');
+  if ((maxAgeSeconds + futureSkewSeconds) * 1000 > store.retentionMs) {
+    throw new TypeError(
+      `maxAgeSeconds + futureSkewSeconds is beyond the store's retention of ${store.retentionMs / 1000} s: a replay after it would run. Lower the one or raise the other.`,
+    );
+  }
+  store.requireRetention?.();
+}

@@ -1,0 +1,233 @@
+import { stopRun } from './context.ts';
+import { describeError } from './describe-error.ts';
+import {
+  type Core,
+  type Execution,
+  extraRunsStep,
+  type HandlerResult,
+  type Job,
+  policyOf,
+  type StartedHandler,
+  startHandler,
+} from './dispatch.ts';
+import { WebhookError } from './errors.ts';
+import { keepLease, leaseMsOf } from './lease.ts';
+import type { Registration } from './registry.ts';
+import { isNonRetryableError, retryDelayMs, sleep } from './retry.ts';
+import type { Claim } from './store.ts';
+
+/** A handler that failed, and with what. */
+export interface HandlerFailure {
+  readonly handlerName: string;
+  readonly error: unknown;
+}
+
+/** What became of an event in this call. */
+export type Processed =
+  | { readonly status: 'processed'; readonly ran: number }
+  | {
+      readonly status: 'failed';
+      readonly ran: number;
+      readonly failures: readonly HandlerFailure[];
+      /** Failed for good. */
+      readonly dead: boolean;
+      /** Failures of earlier claims. */
+      readonly failuresBefore: number;
+      readonly retryInMs: number;
+    }
+  | { readonly status: 'unhandled' | 'duplicate' | 'dead' }
+  | { readonly status: 'conflict' }
+  /** Another worker holds the event or a lane of it, or took it over. */
+  | { readonly status: 'busy'; readonly retryAfterMs: number };
+
+/** The outcome to answer with, and the end of what still runs behind it. */
+export interface Processing {
+  readonly outcome: Processed;
+  /** Set when a handler ran past its deadline: settles when the store knows how it ended. */
+  readonly recorded?: Promise<Processed>;
+}
+
+// A payload that kills its process never gets to count a failure; deploys that do are no fault of the payload.
+const MOST_LOST_CLAIMS = 10;
+const COMPLETE_ATTEMPTS = 3;
+const COMPLETE_WAIT_MS = 50;
+
+/**
+ * Claims the event, runs the handlers that have not succeeded yet, and records the outcome. The same in a request and in
+ * a worker.
+ *
+ * @throws WebhookError `store_unavailable`.
+ */
+export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Promise<Processing> {
+  const handlers = core.registry.match(job.event.type);
+  // A queue holds the event and has to hear that it is done.
+  if (handlers.length === 0 && core.inRequest) return { outcome: { status: 'unhandled' } };
+  const startedAtMs = performance.now();
+  const claim = await orUnavailable(
+    core.store.claim(job.key, { leaseMs: leaseMsOf(core.store), bodyHash: job.bodyHash }),
+  );
+  if (claim.status !== 'acquired') return { outcome: notAcquired(claim) };
+  const execution = takeUp(core, job, claim, startedAtMs);
+  if (!core.inRequest && claim.claims > claim.failures + MOST_LOST_CLAIMS) return { outcome: await bury(execution) };
+  if (handlers.length === 0) return { outcome: await finishUnhandled(execution) };
+  const left = handlers.filter((handler) => !(handler.id in execution.steps));
+  execution.pending = left.length;
+  const started = left.map((handler) => startHandler(execution, handler));
+  const onStop = () => stopAll(started, stop?.reason);
+  stop?.addEventListener('abort', onStop);
+  const results = await allOf(started, 'early');
+  const finish = (final: readonly HandlerResult[]) => {
+    stop?.removeEventListener('abort', onStop);
+    return conclude(execution, final, stop?.aborted ?? false);
+  };
+  if (!results.some((result) => result.kind === 'failed' && result.timedOut)) return { outcome: await finish(results) };
+  // Not extended any longer; freed when the handler settles, so that nobody runs it beside itself.
+  execution.lease.stop();
+  return { outcome: failed(execution, results), recorded: settleLate(execution, started).then(finish) };
+}
+
+function takeUp(core: Core, job: Job, claim: Execution['claim'], startedAtMs: number): Execution {
+  if (claim.bodyReplaced) {
+    core.logger.warn(
+      { event_id: job.event.id },
+      'A failed event came back with other bytes; they replace the old ones',
+    );
+  }
+  const lease = keepLease(core.store, core.alarms, job.key, claim.token, startedAtMs);
+  return { core, job, claim, steps: { ...claim.steps }, lease, startedAtMs, pending: 0 };
+}
+
+function notAcquired(claim: Exclude<Claim, { status: 'acquired' }>): Processed {
+  if (claim.status === 'done') return { status: 'duplicate' };
+  return claim;
+}
+
+// One handler is the usual case, and needs no array of promises.
+async function allOf(started: readonly StartedHandler[], when: 'early' | 'settled'): Promise<readonly HandlerResult[]> {
+  const [only] = started;
+  return only && started.length === 1 ? [await only[when]] : Promise.all(started.map((one) => one[when]));
+}
+
+function stopAll(started: readonly StartedHandler[], reason: unknown): void {
+  for (const { run } of started) stopRun(run, reason);
+}
+
+async function settleLate(execution: Execution, started: readonly StartedHandler[]): Promise<readonly HandlerResult[]> {
+  const leftMs = execution.lease.endsAtMs - performance.now();
+  const over = new AbortController();
+  const ended = sleep(leftMs, over.signal).then(
+    () => allOf(started, 'early'),
+    () => [],
+  );
+  const results = await Promise.race([allOf(started, 'settled'), ended]);
+  over.abort();
+  return results;
+}
+
+async function finishUnhandled(execution: Execution): Promise<Processed> {
+  const outcome = await conclude(execution, [], false);
+  return outcome.status === 'processed' ? { status: 'unhandled' } : outcome;
+}
+
+async function conclude(execution: Execution, results: readonly HandlerResult[], stopped: boolean): Promise<Processed> {
+  const { core, lease } = execution;
+  if (results.every((result) => result.kind === 'done')) {
+    const completed = await complete(execution);
+    lease.stop();
+    if (!completed) return { status: 'busy', retryAfterMs: leaseMsOf(core.store) };
+    return { status: 'processed', ran: results.length };
+  }
+  lease.stop();
+  if (lease.lost) return { status: 'busy', retryAfterMs: leaseMsOf(core.store) };
+  // A worker that is told to stop gives the event back: a deploy is no failure of the handler.
+  const outcome: Processed = stopped ? { status: 'busy', retryAfterMs: 0 } : failed(execution, results);
+  if (outcome.status === 'failed') await recordFailure(execution, outcome, results);
+  else if (outcome.status === 'busy') await release(execution, outcome.retryAfterMs);
+  return outcome;
+}
+
+// A lost reply leaves open whether it is done, so the same is asked again before the sender has to repeat it all.
+async function complete({ core, lease }: Execution): Promise<boolean> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await core.store.complete(lease.key, lease.token);
+    } catch (error) {
+      if (attempt === COMPLETE_ATTEMPTS) {
+        lease.stop();
+        throw new WebhookError('store_unavailable', { cause: error });
+      }
+      await sleep(COMPLETE_WAIT_MS * attempt);
+    }
+  }
+}
+
+function failed({ core, claim }: Execution, results: readonly HandlerResult[]): Processed {
+  const failures: HandlerFailure[] = [];
+  let retryInMs = Number.POSITIVE_INFINITY;
+  let waitMs = 0;
+  for (const result of results) {
+    if (result.kind === 'waiting') waitMs = Math.max(waitMs, result.inMs);
+    if (result.kind !== 'failed') continue;
+    failures.push({ handlerName: result.registration.name, error: result.error });
+    const policy = policyOf(core, result.registration);
+    if (isNonRetryableError(result.error) || claim.failures + 1 >= policy.attempts) continue;
+    const delayMs = retryDelayMs(result.error, claim.failures + 1, policy, core.random, core.now());
+    retryInMs = Math.min(retryInMs, delayMs);
+  }
+  if (failures.length === 0) return { status: 'busy', retryAfterMs: waitMs };
+  const ran = results.filter((result) => result.kind !== 'waiting').length;
+  // Without a queue nothing is ever dead: the sender's next delivery is the retry.
+  const dead = !core.inRequest && retryInMs === Number.POSITIVE_INFINITY;
+  return { status: 'failed', ran, failures, dead, failuresBefore: claim.failures, retryInMs };
+}
+
+async function recordFailure(
+  execution: Execution,
+  outcome: Extract<Processed, { status: 'failed' }>,
+  results: readonly HandlerResult[],
+): Promise<void> {
+  const { core, job, lease } = execution;
+  const error = outcome.failures.map((failure) => `${failure.handlerName}: ${describeError(failure.error)}`).join('\n');
+  try {
+    for (const result of results) {
+      if (result.kind === 'failed' && result.runs > 1) await keepExtraRuns(execution, result.registration, result.runs);
+    }
+    const retryInMs = core.inRequest || outcome.dead ? undefined : outcome.retryInMs;
+    await core.store.fail(lease.key, lease.token, { retryInMs, dead: outcome.dead, error });
+  } catch (cause) {
+    // The lease runs out by itself and frees the event.
+    core.report(new WebhookError('store_unavailable', { cause }), job.event, {});
+  }
+}
+
+async function keepExtraRuns(execution: Execution, registration: Registration, runs: number): Promise<void> {
+  const { core, lease } = execution;
+  await core.store.checkpoint(lease.key, lease.token, extraRunsStep(execution, registration), String(runs - 1));
+}
+
+async function release({ core, job, lease }: Execution, retryInMs: number): Promise<void> {
+  try {
+    await core.store.fail(lease.key, lease.token, core.inRequest ? {} : { retryInMs });
+  } catch (cause) {
+    core.report(new WebhookError('store_unavailable', { cause }), job.event, {});
+  }
+}
+
+async function bury(execution: Execution): Promise<Processed> {
+  const { core, claim, lease } = execution;
+  lease.stop();
+  const error = new Error(
+    `Its last ${claim.claims - claim.failures - 1} runs ended without a word: each took its process down.`,
+  );
+  await orUnavailable(core.store.fail(lease.key, lease.token, { dead: true, error: error.message }));
+  const failures = [{ handlerName: '*', error }];
+  return { status: 'failed', ran: 0, failures, dead: true, failuresBefore: claim.failures, retryInMs: 0 };
+}
+
+async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    throw new WebhookError('store_unavailable', { cause: error });
+  }
+}

@@ -1,0 +1,114 @@
+import type { WebhookStore } from './store.ts';
+
+/** A verified delivery as a queue keeps it: the raw bytes, never re-serialised JSON. */
+export interface QueuedDelivery {
+  /** The store's key for the event: tenant and event id. */
+  readonly key: string;
+  readonly eventId: string;
+  readonly type: string;
+  readonly tenant?: string | undefined;
+  /** The event's own time, Unix seconds. */
+  readonly created: number;
+  readonly body: Uint8Array;
+  /** SHA-256 of `body`. */
+  readonly bodyHash: string;
+  /** An allow-list of headers; never the signature. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** W3C trace context of the receiving request. */
+  readonly traceparent?: string | undefined;
+  /** Unix milliseconds. */
+  readonly receivedAtMs: number;
+}
+
+/** What became of one run. `retry` without `error` is no failure: the event waits for a lease or a lane. */
+export type WorkOutcome =
+  | { readonly kind: 'done' }
+  | { readonly kind: 'retry'; readonly inMs: number; readonly error?: unknown }
+  | { readonly kind: 'dead'; readonly error: unknown };
+
+/** Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up. */
+export type QueueWork = (delivery: QueuedDelivery, attempt: number, signal: AbortSignal) => Promise<WorkOutcome>;
+
+export interface DeadLetter {
+  /** The event id, after `<tenant>:` where there is one. */
+  readonly id: string;
+  readonly key: string;
+  readonly eventId: string;
+  readonly type: string;
+  readonly tenant?: string | undefined;
+  readonly created: number;
+  readonly receivedAtMs: number;
+  readonly failedAtMs: number;
+  readonly failures: number;
+  readonly error: string;
+  readonly body: Uint8Array;
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+export interface DeadLetterQuery {
+  /** An event type or pattern. */
+  readonly type?: string | undefined;
+  readonly tenant?: string | undefined;
+  /** Failed at or after this time, Unix milliseconds. */
+  readonly sinceMs?: number | undefined;
+  /** Default 100. */
+  readonly limit?: number | undefined;
+}
+
+export interface ReplayOptions {
+  /** Default `keep`: handlers that succeeded do not run again. `clear` runs all of them. */
+  readonly steps?: 'keep' | 'clear' | undefined;
+  /** Default: as fast as they can be queued. */
+  readonly ratePerSecond?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface DeadLetters {
+  /** Oldest failure first. */
+  list(query?: DeadLetterQuery): Promise<readonly DeadLetter[]>;
+  get(id: string): Promise<DeadLetter | undefined>;
+  /** Queues the exact bytes again; returns how many. */
+  replay(which: readonly string[] | DeadLetterQuery, options?: ReplayOptions): Promise<number>;
+  /** Deletes them; returns how many. */
+  discard(ids: readonly string[]): Promise<number>;
+}
+
+export interface QueueStats {
+  readonly ready: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly dead: number;
+  /** Age of the oldest event that could run now; 0 when there is none. */
+  readonly oldestReadyMs: number;
+}
+
+/** What became of an event at the queue's door. */
+export type Enqueued = 'accepted' | 'duplicate' | 'revived' | 'conflict';
+
+/**
+ * Carries deliveries and wakes workers. Claims, checkpoints, retry policy and outcomes are the core's, so behaviour is
+ * the same on every engine.
+ */
+export interface WebhookQueue {
+  /** What it accepted survives the process. */
+  readonly durable: boolean;
+  /** Several processes may use it. */
+  readonly shared: boolean;
+  /** Where its events are claimed. */
+  readonly store: WebhookStore;
+  /** Resolves only after the durable commit. */
+  enqueue(delivery: QueuedDelivery): Promise<Enqueued>;
+  start(work: QueueWork, options: { readonly concurrency: number }): Promise<void>;
+  /** Stops claiming, waits for what runs, gives back what is left. */
+  stop(options: { readonly timeoutMs: number }): Promise<void>;
+  /** Works off what is ready, for cron and serverless; returns how many ran. */
+  drain(work: QueueWork, options: { readonly maxMs: number; readonly max: number }): Promise<number>;
+  readonly deadLetters: DeadLetters;
+  stats(): Promise<QueueStats>;
+  close?(): Promise<void>;
+}
+
+/** The id of a dead letter, as people type it. */
+export function deadLetterId(tenant: string | undefined, eventId: string): string {
+  return tenant === undefined ? eventId : `${tenant}:${eventId}`;
+}

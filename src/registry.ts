@@ -1,0 +1,114 @@
+import type { HandlerContext } from './context.ts';
+import { matchesPattern, nearestEventType, type ReceivedWebhookEvent } from './events/index.ts';
+import type { WebhookLogger } from './logger.ts';
+import type { RetryPolicyOptions } from './retry.ts';
+
+/** Runs for an event. What it returns is awaited and dropped; what it throws makes it run again. */
+export type Handler<Event> = (event: Event, context: HandlerContext) => unknown | Promise<unknown>;
+
+export interface HandlerOptions<Event = ReceivedWebhookEvent> {
+  /** Names the handler's checkpoint, 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: the function's name, else its place. */
+  readonly name?: string;
+  /** Marks the handler done in the transaction of its effects: `context.tx` or `context.commit`. Default false. */
+  readonly transaction?: boolean;
+  /** Runs one event of a key at a time. */
+  readonly serialBy?: (event: Event) => string;
+  /** Overrides `handlerTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Overrides members of the handler's `retry`. */
+  readonly retry?: RetryPolicyOptions;
+}
+
+/** One registered handler. */
+export interface Registration {
+  /** `<patterns>#<name>`: the handler's identity in checkpoints. */
+  readonly id: string;
+  readonly name: string;
+  readonly patterns: readonly string[];
+  readonly handler: Handler<ReceivedWebhookEvent>;
+  readonly options: HandlerOptions;
+}
+
+export interface Registry {
+  add(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>, options: HandlerOptions): void;
+  remove(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>): void;
+  /** The handlers of a type, in the order of their registration. */
+  match(type: string): readonly Registration[];
+  /** Every pattern that is registered. */
+  patterns(): readonly string[];
+}
+
+export interface RegistryOptions {
+  readonly knownTypes: ReadonlySet<string>;
+  /** Refuses a second unnamed handler on a pattern: its place changes with the code, and checkpoints outlive that. */
+  readonly durable: boolean;
+  readonly logger: WebhookLogger;
+}
+
+const NAME = /^[\w.-]{1,64}$/;
+
+export function createRegistry({ knownTypes, durable, logger }: RegistryOptions): Registry {
+  let registrations: readonly Registration[] = [];
+  // Only known types, so that nobody who sends new ones makes it grow.
+  const matches = new Map<string, readonly Registration[]>();
+
+  function nameFor(patterns: string, handler: Handler<ReceivedWebhookEvent>, name: string | undefined): string {
+    if (name !== undefined && !NAME.test(name)) {
+      throw new TypeError('A handler name has 1 to 64 of the characters A-Z a-z 0-9 _ . and -.');
+    }
+    const own = name ?? (NAME.test(handler.name) ? handler.name : undefined);
+    if (own !== undefined) return own;
+    const unnamed = registrations.filter((other) => other.id.startsWith(`${patterns}#(`));
+    if (durable && unnamed.length > 0) {
+      throw new TypeError(
+        `Two unnamed handlers on '${patterns}': pass { name }, since a durable store keeps a checkpoint for each by its name.`,
+      );
+    }
+    let place = unnamed.length + 1;
+    while (unnamed.some((other) => other.name === `(${place})`)) place++;
+    return `(${place})`;
+  }
+
+  function warnOfUnknown(pattern: string): void {
+    const known = [...knownTypes];
+    if (known.some((type) => matchesPattern(pattern, type, true)) || pattern === '*') return;
+    const nearest = nearestEventType(pattern, known);
+    const hint = nearest ? `Did you mean '${nearest}'?` : 'Declare newer types in `events`.';
+    logger.warn({ pattern }, `No known webhook event matches '${pattern}'. ${hint}`);
+  }
+
+  return {
+    add(patterns, handler, options) {
+      if (typeof handler !== 'function') throw new TypeError('A webhook handler must be a function.');
+      if (patterns.length === 0) throw new TypeError('Pass at least one event type or pattern.');
+      const joined = patterns.join(',');
+      const name = nameFor(joined, handler, options.name);
+      const id = `${joined}#${name}`;
+      if (registrations.some((other) => other.id === id)) {
+        throw new TypeError(`A handler named '${name}' is already registered for '${joined}': pass another { name }.`);
+      }
+      for (const pattern of patterns) warnOfUnknown(pattern);
+      registrations = [...registrations, { id, name, patterns, handler, options }];
+      matches.clear();
+    },
+
+    remove(patterns, handler) {
+      const joined = patterns.join(',');
+      registrations = registrations.filter((one) => one.handler !== handler || one.patterns.join(',') !== joined);
+      matches.clear();
+    },
+
+    match(type) {
+      const cached = matches.get(type);
+      if (cached) return cached;
+      const isKnown = knownTypes.has(type);
+      const matched = registrations.filter((one) =>
+        one.patterns.some((pattern) => matchesPattern(pattern, type, isKnown)),
+      );
+      if (isKnown) matches.set(type, matched);
+      return matched;
+    },
+
+    patterns: () => registrations.flatMap((one) => one.patterns),
+  };
+}

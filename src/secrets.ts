@@ -1,0 +1,111 @@
+import type { WebhookDeliveryHead } from './delivery.ts';
+import { WebhookError } from './errors.ts';
+import type { HmacVerifier } from './hmac/types.ts';
+import { createKeyring, matchesSignature, readDigest, type WebhookSecret, type WebhookSignature } from './verify.ts';
+
+/** A tenant's secret, as a `secret` function returns it. */
+export interface TenantSecret {
+  readonly secret: WebhookSecret;
+  /** 1 to 128 printable ASCII characters: part of every key, and in `context.tenant`. */
+  readonly tenant: string;
+}
+
+/** Finds the secret of a delivery's tenant; sees no body, since nothing is verified yet. */
+export type SecretResolver = (
+  head: WebhookDeliveryHead,
+) => TenantSecret | undefined | Promise<TenantSecret | undefined>;
+
+/** Who a verified delivery is for. */
+export interface Sender {
+  readonly tenant: string | undefined;
+}
+
+export interface Authenticator {
+  /**
+   * Refuses what no secret signed.
+   *
+   * @throws WebhookError `missing_signature`, `malformed_signature`, `signature_mismatch` or `secret_unavailable`.
+   */
+  authenticate(body: Uint8Array, signature: WebhookSignature, head: WebhookDeliveryHead): Sender | Promise<Sender>;
+  /** For one's own flow; only where the secret does not depend on the delivery. */
+  matches(payload: unknown, signature: WebhookSignature): boolean;
+}
+
+const RESOLVER_TIMEOUT_MS = 5000;
+const ONE_SENDER: Sender = { tenant: undefined };
+// Signs nothing that anybody sends; it stands in for a tenant that does not exist, so that both take the same work.
+const DECOY = 'there is no such tenant';
+
+/** @throws TypeError for a secret that `verifyWebhookSignature` refuses. */
+export function createAuthenticator(secret: WebhookSecret | SecretResolver): Authenticator {
+  const keyring = createKeyring();
+  return typeof secret === 'function' ? manyTenants(secret, keyring) : oneTenant(keyring(secret));
+}
+
+function oneTenant(keys: readonly HmacVerifier[]): Authenticator {
+  return {
+    authenticate(body, signature) {
+      refuseMismatch(body, signature, keys);
+      return ONE_SENDER;
+    },
+    matches: (payload, signature) => matchesSignature(payload, signature, keys),
+  };
+}
+
+function manyTenants(resolve: SecretResolver, keyring: ReturnType<typeof createKeyring>): Authenticator {
+  return {
+    async authenticate(body, signature, head) {
+      refuseMalformed(signature);
+      const found = await resolveInTime(resolve, head);
+      let keys: readonly HmacVerifier[];
+      try {
+        keys = keyring(found === undefined ? DECOY : found.secret);
+        if (found) checkTenant(found.tenant);
+      } catch (cause) {
+        throw new WebhookError('secret_unavailable', { cause });
+      }
+      refuseMismatch(body, signature, keys);
+      if (!found) throw new WebhookError('signature_mismatch');
+      return { tenant: found.tenant };
+    },
+    matches() {
+      throw new TypeError(
+        'verifySignature needs a fixed secret; this handler looks one up for each delivery. Call receive.',
+      );
+    },
+  };
+}
+
+async function resolveInTime(resolve: SecretResolver, head: WebhookDeliveryHead): Promise<TenantSecret | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`The secret function took over ${RESOLVER_TIMEOUT_MS} ms.`)),
+      RESOLVER_TIMEOUT_MS,
+    );
+  });
+  try {
+    return await Promise.race([resolve(head), late]);
+  } catch (cause) {
+    throw new WebhookError('secret_unavailable', { cause });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function checkTenant(tenant: unknown): void {
+  if (typeof tenant === 'string' && /^[\x20-\x7e]{1,128}$/.test(tenant)) return;
+  throw new TypeError('`tenant` must be a string of 1 to 128 printable ASCII characters.');
+}
+
+function refuseMalformed(signature: WebhookSignature): void {
+  const absent = signature == null || signature.length === 0;
+  if (absent) throw new WebhookError('missing_signature');
+  if (!readDigest(signature)) throw new WebhookError('malformed_signature');
+}
+
+/** @throws WebhookError `missing_signature`, `malformed_signature` or `signature_mismatch`. */
+export function refuseMismatch(body: Uint8Array, signature: WebhookSignature, keys: readonly HmacVerifier[]): void {
+  refuseMalformed(signature);
+  if (!matchesSignature(body, signature, keys)) throw new WebhookError('signature_mismatch');
+}

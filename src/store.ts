@@ -1,0 +1,102 @@
+/** An event as a store remembers it. */
+export interface StoredEvent {
+  /** `free`: failed or waiting, may be claimed. `active`: leased to a worker. */
+  readonly state: 'free' | 'active' | 'done' | 'dead';
+  /** Number of the last claim: the fencing token. Never falls while the row exists. */
+  readonly attempt: number;
+  /** Claims since the last revival. */
+  readonly claims: number;
+  /** Failures since the last revival. */
+  readonly failures: number;
+  readonly bodyHash: string;
+  readonly error?: string | undefined;
+  readonly steps: Readonly<Record<string, string>>;
+}
+
+export type Claim =
+  | {
+      readonly status: 'acquired';
+      /** Proves the claim in every later call. Random or unique for ever. */
+      readonly token: string;
+      readonly attempt: number;
+      readonly claims: number;
+      readonly failures: number;
+      readonly steps: Readonly<Record<string, string>>;
+      /** The event had failed with other bytes, which nothing held: these replace them, and the steps are gone. */
+      readonly bodyReplaced?: boolean;
+    }
+  | { readonly status: 'busy'; readonly retryAfterMs: number }
+  | { readonly status: 'done' }
+  | { readonly status: 'dead'; readonly failures: number }
+  | { readonly status: 'conflict' };
+
+export interface ClaimOptions {
+  readonly leaseMs: number;
+  /** SHA-256 of the raw body. */
+  readonly bodyHash: string;
+}
+
+export interface FailOptions {
+  /** Waits this long before the next claim, which means that a queue holds the bytes. Absent: free at once. */
+  readonly retryInMs?: number | undefined;
+  /** Failed for good: only `revive` frees it. */
+  readonly dead?: boolean | undefined;
+  /** Absent: the claim is given back, and no failure is counted. */
+  readonly error?: string | undefined;
+}
+
+/**
+ * Remembers which events are done, and leases those that are not. Every change of state compares the claim's token, so a
+ * worker that lost its lease changes nothing. Keys are tenant and event id joined by a newline; a store adds its
+ * namespace. Any method may reject when the store is out of reach. Semantics: docs/stores.md; the contract suite in
+ * `@pathfinder/webhooks/testing` proves an implementation.
+ */
+export interface WebhookStore {
+  /** Survives the process. */
+  readonly durable: boolean;
+  /** Several processes may use it. */
+  readonly shared: boolean;
+  /** How long a finished id is remembered. */
+  readonly retentionMs: number;
+  /** How long a claim lasts without a heartbeat, which comes three times as often. Default 30,000. */
+  readonly leaseMs?: number | undefined;
+  /**
+   * How `transaction` works. `async`: `context.tx`, open while the handler runs. `sync`: `context.commit(effect)`, run at
+   * its end without a wait in between.
+   */
+  readonly transactions?: 'async' | 'sync' | undefined;
+  /** One atomic step: exactly one caller acquires a free key. */
+  claim(key: string, options: ClaimOptions): Promise<Claim>;
+  /** Prolongs the lease. True also when it had lapsed and nobody took over. */
+  extend(key: string, token: string, leaseMs: number): Promise<boolean>;
+  /** Remembers a step; the first write wins. */
+  checkpoint(
+    key: string,
+    token: string,
+    step: string,
+    value: string,
+    tx?: unknown,
+  ): Promise<'saved' | 'exists' | 'lost'>;
+  transaction?<T>(work: (tx: unknown) => Promise<T>): Promise<T>;
+  /** Marks the event done. Idempotent for the same token: after a lost reply, ask again. */
+  complete(key: string, token: string, tx?: unknown): Promise<boolean>;
+  /** Frees the event, or marks it dead. Keeps the steps. */
+  fail(key: string, token: string, options: FailOptions): Promise<boolean>;
+  get(key: string): Promise<StoredEvent | undefined>;
+  /** Frees a dead or done event; counters restart, `attempt` does not. */
+  revive(key: string, options: { readonly steps: 'keep' | 'clear' }): Promise<boolean>;
+  /** The newest version that was applied to an entity. */
+  latest(entity: string): Promise<number | undefined>;
+  /** Raises that version. False: a newer one was already applied. */
+  advance(entity: string, version: number, tx?: unknown): Promise<boolean>;
+  /** Deletes at most `limit` expired rows and returns how many. */
+  sweep(limit: number): Promise<number>;
+  close(): Promise<void>;
+  /** Told when `maxAgeSeconds` rests on the retention: from then on a bounded store refuses rather than forgets early. */
+  requireRetention?(): void;
+}
+
+/** The key of an event: tenant and id hold no line breaks, so no two pairs share one. */
+export function eventKey(tenant: string | undefined, eventId: string): string {
+  return tenant === undefined ? eventId : `${tenant}\n${eventId}`;
+}

@@ -1,0 +1,60 @@
+import { WebhookError } from './errors.ts';
+import {
+  type EventSchemas,
+  isWebhookEventType,
+  type ReceivedWebhookEvent,
+  type StandardSchemaIssue,
+  type StandardSchemaV1,
+  webhookEventSchemas,
+} from './events/index.ts';
+
+/** An event whose data was checked, and how the data departs from its schema. */
+export interface Validated {
+  readonly event: ReceivedWebhookEvent;
+  readonly drift: WebhookError | undefined;
+}
+
+const MOST_ISSUES = 5;
+
+/**
+ * Checks `data` against the integrator's schema for the type, whose output replaces it, else against the built-in one,
+ * which changes nothing. An event of an unknown type passes as it is.
+ */
+export function validateData(
+  event: ReceivedWebhookEvent,
+  own: EventSchemas | undefined,
+): Validated | Promise<Validated> {
+  const schema = own && Object.hasOwn(own, event.type) ? own[event.type] : undefined;
+  if (schema) return validateOwn(event, schema);
+  return { event, drift: validateBuiltIn(event) };
+}
+
+/** How `data` departs from its built-in schema, if it has one and does. */
+export function validateBuiltIn({ type, data }: ReceivedWebhookEvent): WebhookError | undefined {
+  if (!isWebhookEventType(type)) return undefined;
+  const checked = webhookEventSchemas[type].safeParse(data);
+  return checked.success ? undefined : driftOf(checked.error.issues);
+}
+
+async function validateOwn(event: ReceivedWebhookEvent, schema: StandardSchemaV1): Promise<Validated> {
+  try {
+    const result = await schema['~standard'].validate(event.data);
+    if (result.issues) return { event, drift: driftOf(result.issues) };
+    return { event: { ...event, data: result.value } as ReceivedWebhookEvent, drift: undefined };
+  } catch (cause) {
+    return { event, drift: new WebhookError('invalid_data', { detail: 'Its schema threw.', cause }) };
+  }
+}
+
+// Paths only: a schema's message may quote the value.
+function driftOf(issues: readonly Pick<StandardSchemaIssue, 'path'>[]): WebhookError {
+  const paths = issues.slice(0, MOST_ISSUES).map(({ path = [] }) => ['data', ...path.map(segmentOf)].join('.'));
+  const more = issues.length > MOST_ISSUES ? ` and ${issues.length - MOST_ISSUES} more` : '';
+  return new WebhookError('invalid_data', { detail: `At ${paths.join(', ')}${more}.` });
+}
+
+function segmentOf(segment: PropertyKey | { readonly key: PropertyKey }): string {
+  const key = String(typeof segment === 'object' ? segment.key : segment);
+  // A record's keys are the sender's words.
+  return /^[\w-]{1,64}$/.test(key) ? key : '?';
+}
