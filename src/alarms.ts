@@ -2,7 +2,7 @@
 export interface Alarm {
   /** Milliseconds of `performance.now()`. */
   dueMs: number;
-  /** Called when due. Sets a later `dueMs` to be called again, else the alarm is forgotten. */
+  /** Called when due, as a method. Sets a later `dueMs` to be called again, else the alarm is forgotten. */
   ring(nowMs: number): void;
 }
 

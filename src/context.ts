@@ -1,5 +1,6 @@
-import type { Execution } from './dispatch.ts';
-import { LeaseLostError } from './errors.ts';
+import type { Alarm } from './alarms.ts';
+import { type Execution, keepStep } from './dispatch.ts';
+import { loseLease } from './lease.ts';
 import type { WebhookLogger } from './logger.ts';
 import type { Registration } from './registry.ts';
 
@@ -35,8 +36,8 @@ export interface HandlerContext {
   readonly commit?: ((effect: (db: any) => void) => void) | undefined;
 }
 
-/** One handler at work on one event, over all its attempts within this claim. */
-export interface HandlerRun {
+/** One handler at work on one event, over all its attempts within this claim: the alarm of its own deadline. */
+export interface HandlerRun extends Alarm {
   readonly execution: Execution;
   readonly registration: Registration;
   /** Made when the handler first asks for its signal. */
@@ -46,6 +47,8 @@ export interface HandlerRun {
   /** Entities of which the handler asked whether it is stale. */
   entities: Set<string> | undefined;
   effect: ((db: unknown) => void) | undefined;
+  /** Steps that this attempt is at or has done. */
+  onces: Map<string, Promise<unknown>> | undefined;
 }
 
 export function stopRun(run: HandlerRun, reason: unknown): void {
@@ -63,31 +66,76 @@ export function signalOf(run: HandlerRun): AbortSignal {
 }
 
 export function createContext(run: HandlerRun, attempt: number, tx: unknown): HandlerContext {
-  const { execution, registration } = run;
-  const { core, job, claim } = execution;
-  const takesEffect = registration.options.transaction && core.store.transactions === 'sync';
-  return {
-    attempt,
-    get signal() {
-      return signalOf(run);
-    },
-    get idempotencyKey() {
-      const { tenant } = job;
-      return `${tenant === undefined ? '' : `${tenant}:`}${job.event.id}:${registration.id}`;
-    },
-    fencingToken: claim.attempt,
-    handlerName: registration.name,
-    tenant: job.tenant,
-    rawBody: job.body,
-    logger: core.logger,
-    once: (step, work) => once(run, step, work),
-    isStale: (entity) => isStale(run, entity),
-    tx,
-    commit: takesEffect ? (effect) => keepEffect(run, effect) : undefined,
-  };
+  return new Context(run, attempt, tx);
 }
 
-async function once<T>(run: HandlerRun, step: string, work: () => T | Promise<T>): Promise<T> {
+// A class, since accessors of a literal are made anew for each event, and most handlers use none of them. The methods
+// are accessors so that `const { once } = context` works.
+class Context implements HandlerContext {
+  readonly attempt: number;
+  readonly tx: unknown;
+  readonly #run: HandlerRun;
+
+  constructor(run: HandlerRun, attempt: number, tx: unknown) {
+    this.#run = run;
+    this.attempt = attempt;
+    this.tx = tx;
+  }
+
+  get signal(): AbortSignal {
+    return signalOf(this.#run);
+  }
+
+  get idempotencyKey(): string {
+    const { tenant, event } = this.#run.execution.job;
+    return `${tenant === undefined ? '' : `${tenant}:`}${event.id}:${this.#run.registration.id}`;
+  }
+
+  get fencingToken(): number {
+    return this.#run.execution.claim.attempt;
+  }
+
+  get handlerName(): string {
+    return this.#run.registration.name;
+  }
+
+  get tenant(): string | undefined {
+    return this.#run.execution.job.tenant;
+  }
+
+  get rawBody(): Uint8Array {
+    return this.#run.execution.job.body;
+  }
+
+  get logger(): WebhookLogger {
+    return this.#run.execution.core.logger;
+  }
+
+  get once(): HandlerContext['once'] {
+    return (step, work) => once(this.#run, step, work);
+  }
+
+  get isStale(): HandlerContext['isStale'] {
+    return (entity) => isStale(this.#run, entity);
+  }
+
+  get commit(): HandlerContext['commit'] {
+    const { execution, registration } = this.#run;
+    if (!registration.options.transaction || execution.core.store.transactions !== 'sync') return undefined;
+    return (effect) => keepEffect(this.#run, effect);
+  }
+}
+
+function once<T>(run: HandlerRun, step: string, work: () => T | Promise<T>): Promise<T> {
+  run.onces ??= new Map();
+  const begun = run.onces.get(step);
+  if (begun) return begun as Promise<T>;
+  const result = runOnceOnly(run, step, work);
+  run.onces.set(step, result);
+  return result;
+}
+
+async function runOnceOnly<T>(run: HandlerRun, step: string, work: () => T | Promise<T>): Promise<T> {
   const { core, lease, steps } = run.execution;
   if (!STEP_NAME.test(step)) throw new TypeError('A step name has 1 to 64 of the characters A-Z a-z 0-9 _ . and -.');
   const id = `${run.registration.id}/${step}`;
@@ -95,11 +143,8 @@ async function once<T>(run: HandlerRun, step: string, work: () => T | Promise<T>
   if (stored !== undefined) return decodeStep(stored) as T;
   const result = await work();
   const value = encodeStep(result, step);
-  if ((await core.store.checkpoint(lease.key, lease.token, id, value)) === 'lost') {
-    lease.lose();
-    throw lease.lost ?? new LeaseLostError();
-  }
-  steps[id] = value;
+  if ((await core.store.checkpoint(lease.key, lease.token, id, value)) === 'lost') throw loseLease(lease);
+  keepStep(run.execution, id, value);
   return result;
 }
 

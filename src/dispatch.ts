@@ -1,8 +1,8 @@
-import type { Alarm, Alarms } from './alarms.ts';
+import type { Alarms } from './alarms.ts';
 import { createContext, entityKey, type HandlerRun, signalOf, stopRun } from './context.ts';
-import { LeaseLostError, WebhookError } from './errors.ts';
+import { isWebhookError, WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
-import { keepLease, type Lease, leaseMsOf } from './lease.ts';
+import { keepLease, type Lease, leaseMsOf, loseLease, stopLease } from './lease.ts';
 import type { WebhookLogger } from './logger.ts';
 import type { Registration, Registry } from './registry.ts';
 import { isNonRetryableError, type RetryPolicy, retryDelayMs, retryPolicy, sleep } from './retry.ts';
@@ -39,11 +39,15 @@ export interface Execution {
   readonly job: Job;
   readonly claim: Extract<Claim, { status: 'acquired' }>;
   /** Checkpoints: those of the claim, and those made since. */
-  readonly steps: Record<string, string>;
+  steps: Readonly<Record<string, string>>;
   readonly lease: Lease;
   readonly startedAtMs: number;
   /** Handlers that have not succeeded yet, in this claim. */
   pending: number;
+}
+
+export function keepStep(execution: Execution, id: string, value: string): void {
+  execution.steps = { ...execution.steps, [id]: value };
 }
 
 export type HandlerResult =
@@ -59,66 +63,91 @@ export type HandlerResult =
   /** Another event holds the lane. */
   | { readonly kind: 'waiting'; readonly registration: Registration; readonly runs: 0; readonly inMs: number };
 
-export interface StartedHandler {
-  readonly run: HandlerRun;
+export interface StartedHandler extends HandlerRun {
   /** When the handler settled or reached its deadline, whichever came first. */
   readonly early: Promise<HandlerResult>;
+  resolveEarly: (result: HandlerResult) => void;
   /** When the handler settled. Neither rejects. */
-  readonly settled: Promise<HandlerResult>;
+  settled: Promise<HandlerResult>;
 }
 
 /** Starts one handler. Those of an event are started together and run side by side. */
 export function startHandler(execution: Execution, registration: Registration): StartedHandler {
-  const { core, startedAtMs, lease } = execution;
-  const run: HandlerRun = {
+  const { core, startedAtMs } = execution;
+  let resolveEarly: StartedHandler['resolveEarly'] = () => undefined;
+  const early = new Promise<HandlerResult>((resolve) => {
+    resolveEarly = resolve;
+  });
+  const run: StartedHandler = {
     execution,
     registration,
     controller: undefined,
     stopReason: undefined,
     entities: undefined,
     effect: undefined,
+    onces: undefined,
+    early,
+    resolveEarly,
+    settled: early,
+    dueMs: startedAtMs + (registration.options.timeoutMs ?? core.handlerTimeoutMs),
+    ring: reachDeadline,
   };
-  const deadlineMs = startedAtMs + (registration.options.timeoutMs ?? core.handlerTimeoutMs);
-  lease.onLost((error) => stopRun(run, error));
-  const settled = runToEnd(run, deadlineMs);
-  const early = new Promise<HandlerResult>((resolve) => {
-    const deadline: Alarm = {
-      dueMs: deadlineMs,
-      ring() {
-        const error = new WebhookError('handler_timeout');
-        stopRun(run, error);
-        resolve({ kind: 'failed', registration, runs: 1, error, timedOut: true });
-      },
-    };
-    core.alarms.add(deadline);
-    settled.then((result) => {
-      core.alarms.remove(deadline);
-      resolve(result);
-    });
-  });
-  return { run, early, settled };
+  core.alarms.add(run);
+  run.settled = runToEnd(run);
+  return run;
 }
 
-async function runToEnd(run: HandlerRun, deadlineMs: number): Promise<HandlerResult> {
+function reachDeadline(this: StartedHandler): void {
+  const error = new WebhookError('handler_timeout');
+  stopRun(this, error);
+  this.execution.core.report(error, this.execution.job.event, { handler: this.registration.id });
+  this.resolveEarly({ kind: 'failed', registration: this.registration, runs: 1, error, timedOut: true });
+}
+
+async function runToEnd(run: StartedHandler): Promise<HandlerResult> {
   const { registration, execution } = run;
-  const { core, job } = execution;
-  const policy = policyOf(core, registration);
-  const attempts = core.inRequest ? policy.attempts : 1;
+  const { options, handler } = registration;
   const earlier = earlierRuns(execution, registration);
   for (let runs = 1; ; runs++) {
     try {
-      const waitMs = await runOnce(run, earlier + runs, deadlineMs);
-      if (waitMs !== undefined) return { kind: 'waiting', registration, runs: 0, inMs: waitMs };
-      return { kind: 'done', registration, runs };
+      run.entities = undefined;
+      run.effect = undefined;
+      run.onces = undefined;
+      if (options.serialBy || options.transaction) {
+        const inMs = await runGuarded(run, earlier + runs);
+        if (inMs !== undefined) return settle(run, { kind: 'waiting', registration, runs: 0, inMs });
+      } else {
+        await handler(execution.job.event, createContext(run, earlier + runs, undefined));
+        execution.pending--;
+        if (run.entities || execution.pending > 0) await rememberSuccess(run);
+      }
+      return settle(run, { kind: 'done', registration, runs });
     } catch (error) {
-      core.report(error, job.event, { handler: registration.id, attempt: earlier + runs });
-      const delayMs = retryDelayMs(error, runs, policy, core.random, core.now());
-      // Waiting for a moment beyond the deadline would only delay the reply.
-      const inTime = performance.now() + delayMs < deadlineMs;
-      const again = runs < attempts && inTime && run.stopReason === undefined && !isNonRetryableError(error);
-      if (!again || !(await slept(delayMs, run))) return { kind: 'failed', registration, runs, error };
+      // Told at the deadline already, when the handler heeded its signal.
+      if (!isWebhookError(error, 'handler_timeout')) {
+        execution.core.report(error, execution.job.event, { handler: registration.id, attempt: earlier + runs });
+      }
+      if (await mayRunAgain(run, error, runs)) continue;
+      return settle(run, { kind: 'failed', registration, runs, error });
     }
   }
+}
+
+function settle(run: StartedHandler, result: HandlerResult): HandlerResult {
+  run.execution.core.alarms.remove(run);
+  run.resolveEarly(result);
+  return result;
+}
+
+async function mayRunAgain(run: HandlerRun, error: unknown, runs: number): Promise<boolean> {
+  const { core } = run.execution;
+  const policy = policyOf(core, run.registration);
+  // A queue makes the attempts: this claim's is spent.
+  if (!core.inRequest || runs >= policy.attempts || run.stopReason !== undefined) return false;
+  if (isNonRetryableError(error)) return false;
+  const delayMs = retryDelayMs(error, runs, policy, core.random, core.now());
+  // Waiting for a moment beyond the deadline would only delay the reply.
+  return performance.now() + delayMs < run.dueMs && slept(delayMs, run);
 }
 
 /** The handler's own retry options over the receiver's. */
@@ -147,40 +176,37 @@ export function extraRunsStep({ claim }: Execution, registration: Registration):
   return `${registration.id}/~${claim.claims}`;
 }
 
-/** Runs the handler once; a number is how long to wait for its lane. */
-async function runOnce(run: HandlerRun, attempt: number, deadlineMs: number): Promise<number | undefined> {
+/** Runs the handler once, in its lane and its transaction; a number is how long to wait for the lane. */
+async function runGuarded(run: HandlerRun, attempt: number): Promise<number | undefined> {
   const { registration, execution } = run;
-  const { serialBy, transaction } = registration.options;
-  run.entities = undefined;
-  run.effect = undefined;
-  if (!serialBy) return transaction ? runInTransaction(run, attempt) : runPlain(run, attempt);
-  const lane = await enterLane(run, serialBy(execution.job.event), deadlineMs);
+  const { serialBy } = registration.options;
+  if (!serialBy) return runUnguarded(run, attempt);
+  const lane = await enterLane(run, serialBy(execution.job.event));
   if (typeof lane === 'number') return lane;
   try {
-    await (transaction ? runInTransaction(run, attempt) : runPlain(run, attempt));
-    return undefined;
+    return await runUnguarded(run, attempt);
   } finally {
-    await lane.leave();
+    await leaveLane(run, lane);
   }
 }
 
-async function runPlain(run: HandlerRun, attempt: number): Promise<undefined> {
+async function runUnguarded(run: HandlerRun, attempt: number): Promise<undefined> {
   const { registration, execution } = run;
-  const { core, job } = execution;
-  await registration.handler(job.event, createContext(run, attempt, undefined));
+  if (registration.options.transaction) return runInTransaction(run, attempt);
+  await registration.handler(execution.job.event, createContext(run, attempt, undefined));
   execution.pending--;
-  if (run.entities || execution.pending > 0) await rememberSuccess(run, core);
+  if (run.entities || execution.pending > 0) await rememberSuccess(run);
   return undefined;
 }
 
 // The handler has succeeded: a store that fails now must not make it run again within this claim.
-async function rememberSuccess(run: HandlerRun, core: Core): Promise<void> {
-  const { lease, job } = run.execution;
+async function rememberSuccess(run: HandlerRun): Promise<void> {
+  const { core, lease, job } = run.execution;
   try {
     for (const entity of run.entities ?? []) await core.store.advance(entityKey(run, entity), job.event.created);
     // The last handler needs none: completing the event follows at once.
     if (run.execution.pending === 0) return;
-    if ((await core.store.checkpoint(lease.key, lease.token, run.registration.id, '')) === 'lost') lease.lose();
+    if ((await core.store.checkpoint(lease.key, lease.token, run.registration.id, '')) === 'lost') loseLease(lease);
   } catch (error) {
     core.report(new WebhookError('store_unavailable', { cause: error }), job.event, { handler: run.registration.id });
   }
@@ -208,47 +234,42 @@ async function runInTransaction(run: HandlerRun, attempt: number): Promise<undef
 
 // Whatever throws here rolls the effects back with the marks.
 async function markInTransaction(run: HandlerRun, tx: unknown): Promise<void> {
-  const { core, job, lease, steps } = run.execution;
+  const { core, job, lease } = run.execution;
   for (const entity of run.entities ?? []) {
     const newest = await core.store.advance(entityKey(run, entity), job.event.created, tx);
     if (!newest) throw new Error('A newer event of the entity was applied meanwhile; this one is looked at again.');
   }
   const marked = await core.store.checkpoint(lease.key, lease.token, run.registration.id, '', tx);
-  if (marked === 'lost') {
-    lease.lose();
-    throw lease.lost ?? new LeaseLostError();
-  }
-  steps[run.registration.id] = '';
+  if (marked === 'lost') throw loseLease(lease);
+  keepStep(run.execution, run.registration.id, '');
 }
 
 const LANE_POLL_MS = 50;
+const LANE_RETRY_MS = 200;
 
-async function enterLane(
-  run: HandlerRun,
-  lane: string,
-  deadlineMs: number,
-): Promise<number | { leave(): Promise<void> }> {
+async function enterLane(run: HandlerRun, lane: string): Promise<number | Lease> {
   const { core, job } = run.execution;
   const key = `lane\n${job.tenant ?? ''}\n${run.registration.id}\n${lane}`;
   for (;;) {
+    const claimedAtMs = performance.now();
     const claim = await core.store.claim(key, { leaseMs: leaseMsOf(core.store), bodyHash: '' });
-    if (claim.status === 'acquired') return holdLane(run, key, claim.token);
-    const waitMs = claim.status === 'busy' ? Math.min(claim.retryAfterMs, LANE_POLL_MS) : LANE_POLL_MS;
-    const inTime = core.inRequest && performance.now() + waitMs < deadlineMs;
+    if (claim.status === 'acquired') {
+      const { token } = claim;
+      return keepLease(core.store, core.alarms, { key, token, claimedAtMs }, (error) => stopRun(run, error));
+    }
     // A worker has other events to run meanwhile; a request has not.
-    if (!inTime || !(await slept(waitMs, run))) return waitMs * 4;
+    const waits = core.inRequest && performance.now() + LANE_POLL_MS < run.dueMs;
+    if (!waits || !(await slept(LANE_POLL_MS, run))) return LANE_RETRY_MS;
   }
 }
 
-function holdLane(run: HandlerRun, key: string, token: string): { leave(): Promise<void> } {
+// Nothing is lost when this fails: the lane frees itself when its lease ends.
+async function leaveLane(run: HandlerRun, lane: Lease): Promise<void> {
   const { core, job } = run.execution;
-  const lease = keepLease(core.store, core.alarms, key, token, performance.now());
-  lease.onLost((error) => stopRun(run, error));
-  return {
-    async leave() {
-      lease.stop();
-      // Nothing is lost when this fails: the lane frees itself when its lease ends.
-      await core.store.fail(key, token, {}).catch((error) => core.report(error, job.event, { lane: key }));
-    },
-  };
+  stopLease(lane);
+  try {
+    await core.store.fail(lane.key, lane.token, {});
+  } catch (cause) {
+    core.report(new WebhookError('store_unavailable', { cause }), job.event, { handler: run.registration.id });
+  }
 }

@@ -35,7 +35,7 @@ import { resultOf, type WebhookResult } from './result.ts';
 import { type Authenticator, createAuthenticator, type Sender } from './secrets.ts';
 import { eventKey, type WebhookStore } from './store.ts';
 import { memoryStore } from './stores/memory.ts';
-import { validateData } from './validate.ts';
+import { type Validated, validateData } from './validate.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './verify.ts';
 
 const SWEEP_EVERY_EVENTS = 1000;
@@ -231,11 +231,17 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> {
     const startedAtMs = performance.now();
     const sender = this.#authenticate(body, signature, head);
     const { tenant } = sender instanceof Promise ? await sender : sender;
-    const event = await this.#read(body, tenant);
+    const read = this.#read(body, tenant);
+    const event = read instanceof Promise ? await read : read;
     const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
     try {
       const { queue } = this.#options;
-      return await (queue ? this.#enqueue(queue, job, head) : this.#run(job, head, startedAtMs));
+      if (queue) return await this.#enqueue(queue, job, head);
+      const { outcome, led } = await this.#inRequest.process(job, (work) => this.#background(work, head));
+      const told = led ? this.#reporter.settle(event, outcome, startedAtMs) : undefined;
+      if (told) this.#background(told, head);
+      if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
+      return resultFor(outcome, event);
     } catch (error) {
       this.#reporter.tell(error, event);
       throw error;
@@ -247,39 +253,44 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> {
     return this.#authenticator.authenticate(body, signature, head);
   }
 
-  async #read(body: Uint8Array, tenant: string | undefined): Promise<ReceivedWebhookEvent> {
+  // Without a wait unless the store or one of the integrator's schemas has to be asked.
+  #read(body: Uint8Array, tenant: string | undefined): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
     let event: ReceivedWebhookEvent | undefined;
+    let problem: WebhookError | undefined;
     try {
       event = parseWebhookEvent(body);
-      const problem = ageProblem(event.created, this.#settings.now(), this.#settings.age);
-      if (problem && !(problem.code === 'too_old' && (await this.#knows(event, tenant)))) throw problem;
-      const validated = validateData(event, this.#options.events);
-      const { event: valid, drift } = validated instanceof Promise ? await validated : validated;
-      if (drift && this.#settings.rejectDrift) throw drift;
-      if (drift) this.#reporter.tell(drift, event);
-      return valid;
+      problem = ageProblem(event.created, this.#settings.now(), this.#settings.age);
+      if (problem?.code === 'too_new') throw problem;
     } catch (error) {
       this.#reporter.tell(error, event);
       throw error;
     }
+    return problem ? this.#readKnown(event, tenant, problem) : this.#validate(event);
   }
 
-  // Its age was judged when it came first; what is known may be finished.
-  async #knows(event: ReceivedWebhookEvent, tenant: string | undefined): Promise<boolean> {
+  // Its age was judged when it came first: what is known may be finished.
+  async #readKnown(event: ReceivedWebhookEvent, tenant: string | undefined, tooOld: WebhookError) {
     try {
-      return (await this.#store.get(eventKey(tenant, event.id))) !== undefined;
-    } catch (cause) {
-      throw new WebhookError('store_unavailable', { cause });
+      const known = await this.#store.get(eventKey(tenant, event.id)).catch((cause) => {
+        throw new WebhookError('store_unavailable', { cause });
+      });
+      if (!known) throw tooOld;
+    } catch (error) {
+      this.#reporter.tell(error, event);
+      throw error;
     }
+    return this.#validate(event);
   }
 
-  async #run(job: Job, head: WebhookDeliveryHead, startedAtMs: number): Promise<WebhookResult> {
-    const { outcome, led } = await this.#inRequest.process(job, (work) => this.#background(work, head));
-    const told = led ? this.#reporter.settle(job.event, outcome, startedAtMs) : undefined;
-    if (told) this.#background(told, head);
-    const result = resultFor(outcome, job.event);
-    if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
-    return result;
+  #validate(event: ReceivedWebhookEvent): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
+    const validated = validateData(event, this.#options.events);
+    return validated instanceof Promise ? validated.then((done) => this.#accept(done)) : this.#accept(validated);
+  }
+
+  #accept({ event, drift }: Validated): ReceivedWebhookEvent {
+    if (drift) this.#reporter.tell(drift, event);
+    if (drift && this.#settings.rejectDrift) throw drift;
+    return event;
   }
 
   async #enqueue(queue: WebhookQueue, job: Job, head: WebhookDeliveryHead): Promise<WebhookResult> {

@@ -12,74 +12,79 @@ export function leaseMsOf({ leaseMs = LEASE_MS }: Pick<WebhookStore, 'leaseMs'>)
   return leaseMs;
 }
 
-/** A claim that is being kept. */
-export interface Lease {
+/** A claim that is being kept: its own alarm, since every event has one. */
+export interface Lease extends Alarm {
+  readonly store: WebhookStore;
+  readonly alarms: Alarms;
   readonly key: string;
   readonly token: string;
   /** Set once the claim passed to another worker. */
-  readonly lost: LeaseLostError | undefined;
-  /** When the lease ends unless it is extended, on the monotonic clock. */
-  readonly endsAtMs: number;
-  /** Calls back when the lease is lost. */
-  onLost(listener: (error: LeaseLostError) => void): void;
-  lose(): void;
-  /** Ends the heartbeat. */
-  stop(): void;
+  lost: LeaseLostError | undefined;
+  stopped: boolean;
+  /** When the store was last known to have it, on the monotonic clock. */
+  confirmedAtMs: number;
+  readonly onLost: (error: LeaseLostError) => void;
 }
 
 /** Extends the lease three times in its length until stopped; when that fails for too long, the lease counts as lost. */
-export function keepLease(store: WebhookStore, alarms: Alarms, key: string, token: string, claimedAtMs: number): Lease {
-  const leaseMs = leaseMsOf(store);
-  const heartbeatMs = leaseMs / HEARTBEATS_PER_LEASE;
-  const safeMs = leaseMs * SAFE_PART;
-  const listeners: ((error: LeaseLostError) => void)[] = [];
-  let lost: LeaseLostError | undefined;
-  let stopped = false;
-  let confirmedAtMs = claimedAtMs;
-
-  const heartbeat: Alarm = {
-    dueMs: claimedAtMs + heartbeatMs,
-    ring(nowMs) {
-      if (nowMs >= confirmedAtMs + safeMs) return lose();
-      // Asked again sooner than a heartbeat when the store is slow to answer.
-      heartbeat.dueMs = Math.min(nowMs + heartbeatMs, Math.max(nowMs + 1, confirmedAtMs + safeMs));
-      store.extend(key, token, leaseMs).then(
-        (extended) => {
-          if (extended) confirmedAtMs = nowMs;
-          else lose();
-        },
-        () => {
-          // Out of reach for now: the next heartbeat asks again, until it is too late.
-        },
-      );
-    },
-  };
-  alarms.add(heartbeat);
-
-  function lose(): void {
-    if (stopped || lost) return;
-    lost = new LeaseLostError();
-    alarms.remove(heartbeat);
-    for (const listener of listeners) listener(lost);
-  }
-
-  return {
+export function keepLease(
+  store: WebhookStore,
+  alarms: Alarms,
+  { key, token, claimedAtMs }: { readonly key: string; readonly token: string; readonly claimedAtMs: number },
+  onLost: (error: LeaseLostError) => void,
+): Lease {
+  const lease: Lease = {
+    store,
+    alarms,
     key,
     token,
-    get lost() {
-      return lost;
-    },
-    get endsAtMs() {
-      return confirmedAtMs + leaseMs;
-    },
-    onLost(listener) {
-      if (lost) listener(lost);
-      else listeners.push(listener);
-    },
-    lose,
-    stop() {
-      stopped = true;
-      alarms.remove(heartbeat);
-    },
+    lost: undefined,
+    stopped: false,
+    confirmedAtMs: claimedAtMs,
+    onLost,
+    dueMs: claimedAtMs + leaseMsOf(store) / HEARTBEATS_PER_LEASE,
+    ring: beat,
   };
+  alarms.add(lease);
+  return lease;
+}
+
+function beat(this: Lease, nowMs: number): void {
+  const leaseMs = leaseMsOf(this.store);
+  const safeUntilMs = this.confirmedAtMs + leaseMs * SAFE_PART;
+  if (nowMs >= safeUntilMs) {
+    loseLease(this);
+    return;
+  }
+  this.dueMs = Math.min(nowMs + leaseMs / HEARTBEATS_PER_LEASE, safeUntilMs);
+  this.store.extend(this.key, this.token, leaseMs).then(
+    (extended) => {
+      if (extended) this.confirmedAtMs = nowMs;
+      else loseLease(this);
+    },
+    () => {
+      // Out of reach for now: the next heartbeat asks again, until it is too late.
+    },
+  );
+}
+
+/** Another worker has the event: everything that rests on the lease stops. */
+export function loseLease(lease: Lease): LeaseLostError {
+  lease.lost ??= new LeaseLostError();
+  if (!lease.stopped) {
+    stopLease(lease);
+    lease.onLost(lease.lost);
+  }
+  return lease.lost;
+}
+
+/** Ends the heartbeat. */
+export function stopLease(lease: Lease): void {
+  lease.stopped = true;
+  lease.alarms.remove(lease);
+}
+
+/** When the lease ends unless it is extended, on the monotonic clock. */
+export function leaseEndMs(lease: Lease): number {
+  return lease.confirmedAtMs + leaseMsOf(lease.store);
 }

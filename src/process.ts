@@ -11,7 +11,7 @@ import {
   startHandler,
 } from './dispatch.ts';
 import { WebhookError } from './errors.ts';
-import { keepLease, leaseMsOf } from './lease.ts';
+import { keepLease, leaseEndMs, leaseMsOf, stopLease } from './lease.ts';
 import type { Registration } from './registry.ts';
 import { isNonRetryableError, retryDelayMs, sleep } from './retry.ts';
 import type { Claim } from './store.ts';
@@ -63,38 +63,76 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   // A queue holds the event and has to hear that it is done.
   if (handlers.length === 0 && core.inRequest) return { outcome: { status: 'unhandled' } };
   const startedAtMs = performance.now();
-  const claim = await orUnavailable(
-    core.store.claim(job.key, { leaseMs: leaseMsOf(core.store), bodyHash: job.bodyHash }),
-  );
+  let claim: Claim;
+  try {
+    claim = await core.store.claim(job.key, { leaseMs: leaseMsOf(core.store), bodyHash: job.bodyHash });
+  } catch (cause) {
+    throw new WebhookError('store_unavailable', { cause });
+  }
   if (claim.status !== 'acquired') return { outcome: notAcquired(claim) };
-  const execution = takeUp(core, job, claim, startedAtMs);
+  const started: StartedHandler[] = [];
+  const execution = takeUp(core, job, claim, startedAtMs, started);
   if (!core.inRequest && claim.claims > claim.failures + MOST_LOST_CLAIMS) return { outcome: await bury(execution) };
   if (handlers.length === 0) return { outcome: await finishUnhandled(execution) };
-  const left = handlers.filter((handler) => !(handler.id in execution.steps));
+  const left = claim.claims === 1 ? handlers : handlers.filter((handler) => !(handler.id in execution.steps));
   execution.pending = left.length;
-  const started = left.map((handler) => startHandler(execution, handler));
-  const onStop = () => stopAll(started, stop?.reason);
-  stop?.addEventListener('abort', onStop);
-  const results = await allOf(started, 'early');
-  const finish = (final: readonly HandlerResult[]) => {
-    stop?.removeEventListener('abort', onStop);
-    return conclude(execution, final, stop?.aborted ?? false);
-  };
-  if (!results.some((result) => result.kind === 'failed' && result.timedOut)) return { outcome: await finish(results) };
-  // Not extended any longer; freed when the handler settles, so that nobody runs it beside itself.
-  execution.lease.stop();
-  return { outcome: failed(execution, results), recorded: settleLate(execution, started).then(finish) };
+  for (const handler of left) started.push(startHandler(execution, handler));
+  return stop ? runStoppable(execution, started, stop) : runStarted(execution, started);
 }
 
-function takeUp(core: Core, job: Job, claim: Execution['claim'], startedAtMs: number): Execution {
-  if (claim.bodyReplaced) {
+async function runStarted(
+  execution: Execution,
+  started: readonly StartedHandler[],
+  stop?: AbortSignal,
+): Promise<Processing> {
+  const [first] = started;
+  // One handler is the usual case, and needs no array of promises.
+  const results =
+    first && started.length === 1 ? [await first.early] : await Promise.all(started.map((one) => one.early));
+  if (!results.some((result) => result.kind === 'failed' && result.timedOut)) {
+    return { outcome: await conclude(execution, results, stop) };
+  }
+  // Not extended any longer; freed when the handler settles, so that nobody runs it beside itself.
+  stopLease(execution.lease);
+  const recorded = settleLate(execution, started).then((final) => conclude(execution, final, stop));
+  return { outcome: failed(execution, results), recorded };
+}
+
+async function runStoppable(
+  execution: Execution,
+  started: readonly StartedHandler[],
+  stop: AbortSignal,
+): Promise<Processing> {
+  const onStop = () => stopAll(started, stop.reason);
+  const forget = () => stop.removeEventListener('abort', onStop);
+  stop.addEventListener('abort', onStop);
+  if (stop.aborted) onStop();
+  const { outcome, recorded } = await runStarted(execution, started, stop).catch((error) => {
+    forget();
+    throw error;
+  });
+  if (recorded) return { outcome, recorded: recorded.finally(forget) };
+  forget();
+  return { outcome };
+}
+
+function takeUp(
+  core: Core,
+  job: Job,
+  claim: Execution['claim'],
+  startedAtMs: number,
+  started: readonly StartedHandler[],
+): Execution {
+  const { token, steps, bodyReplaced } = claim;
+  if (bodyReplaced) {
     core.logger.warn(
       { event_id: job.event.id },
       'A failed event came back with other bytes; they replace the old ones',
     );
   }
-  const lease = keepLease(core.store, core.alarms, job.key, claim.token, startedAtMs);
-  return { core, job, claim, steps: { ...claim.steps }, lease, startedAtMs, pending: 0 };
+  const held = { key: job.key, token, claimedAtMs: startedAtMs };
+  const lease = keepLease(core.store, core.alarms, held, (error) => stopAll(started, error));
+  return { core, job, claim, steps, lease, startedAtMs, pending: 0 };
 }
 
 function notAcquired(claim: Exclude<Claim, { status: 'acquired' }>): Processed {
@@ -102,61 +140,65 @@ function notAcquired(claim: Exclude<Claim, { status: 'acquired' }>): Processed {
   return claim;
 }
 
-// One handler is the usual case, and needs no array of promises.
-async function allOf(started: readonly StartedHandler[], when: 'early' | 'settled'): Promise<readonly HandlerResult[]> {
-  const [only] = started;
-  return only && started.length === 1 ? [await only[when]] : Promise.all(started.map((one) => one[when]));
-}
-
 function stopAll(started: readonly StartedHandler[], reason: unknown): void {
-  for (const { run } of started) stopRun(run, reason);
+  for (const run of started) stopRun(run, reason);
 }
 
+// How each handler ended, or for those that outlive the lease, that their deadline passed.
 async function settleLate(execution: Execution, started: readonly StartedHandler[]): Promise<readonly HandlerResult[]> {
-  const leftMs = execution.lease.endsAtMs - performance.now();
   const over = new AbortController();
-  const ended = sleep(leftMs, over.signal).then(
-    () => allOf(started, 'early'),
-    () => [],
-  );
-  const results = await Promise.race([allOf(started, 'settled'), ended]);
+  const leaseEnded = sleep(leaseEndMs(execution.lease) - performance.now(), over.signal).catch(() => undefined);
+  const results = started.map((one) => Promise.race([one.settled, leaseEnded.then(() => one.early)]));
+  const settled = await Promise.all(results);
   over.abort();
-  return results;
+  return settled;
 }
 
 async function finishUnhandled(execution: Execution): Promise<Processed> {
-  const outcome = await conclude(execution, [], false);
+  const outcome = await conclude(execution, []);
   return outcome.status === 'processed' ? { status: 'unhandled' } : outcome;
 }
 
-async function conclude(execution: Execution, results: readonly HandlerResult[], stopped: boolean): Promise<Processed> {
+async function conclude(
+  execution: Execution,
+  results: readonly HandlerResult[],
+  stop?: AbortSignal,
+): Promise<Processed> {
   const { core, lease } = execution;
   if (results.every((result) => result.kind === 'done')) {
-    const completed = await complete(execution);
-    lease.stop();
-    if (!completed) return { status: 'busy', retryAfterMs: leaseMsOf(core.store) };
-    return { status: 'processed', ran: results.length };
+    let completed: boolean;
+    try {
+      completed = await core.store.complete(lease.key, lease.token);
+    } catch {
+      completed = await completeAgain(execution);
+    }
+    stopLease(lease);
+    return completed ? { status: 'processed', ran: results.length } : passedOn(core);
   }
-  lease.stop();
-  if (lease.lost) return { status: 'busy', retryAfterMs: leaseMsOf(core.store) };
+  stopLease(lease);
+  if (lease.lost) return passedOn(core);
   // A worker that is told to stop gives the event back: a deploy is no failure of the handler.
-  const outcome: Processed = stopped ? { status: 'busy', retryAfterMs: 0 } : failed(execution, results);
+  const outcome: Processed = stop?.aborted ? { status: 'busy', retryAfterMs: 0 } : failed(execution, results);
   if (outcome.status === 'failed') await recordFailure(execution, outcome, results);
   else if (outcome.status === 'busy') await release(execution, outcome.retryAfterMs);
   return outcome;
 }
 
+// Whoever holds the event now decides what becomes of it.
+function passedOn(core: Core): Processed {
+  return { status: 'busy', retryAfterMs: leaseMsOf(core.store) };
+}
+
 // A lost reply leaves open whether it is done, so the same is asked again before the sender has to repeat it all.
-async function complete({ core, lease }: Execution): Promise<boolean> {
-  for (let attempt = 1; ; attempt++) {
+async function completeAgain({ core, lease }: Execution): Promise<boolean> {
+  for (let attempt = 2; ; attempt++) {
+    await sleep(COMPLETE_WAIT_MS * attempt);
     try {
       return await core.store.complete(lease.key, lease.token);
-    } catch (error) {
-      if (attempt === COMPLETE_ATTEMPTS) {
-        lease.stop();
-        throw new WebhookError('store_unavailable', { cause: error });
-      }
-      await sleep(COMPLETE_WAIT_MS * attempt);
+    } catch (cause) {
+      if (attempt < COMPLETE_ATTEMPTS) continue;
+      stopLease(lease);
+      throw new WebhookError('store_unavailable', { cause });
     }
   }
 }
@@ -215,19 +257,15 @@ async function release({ core, job, lease }: Execution, retryInMs: number): Prom
 
 async function bury(execution: Execution): Promise<Processed> {
   const { core, claim, lease } = execution;
-  lease.stop();
+  stopLease(lease);
   const error = new Error(
     `Its last ${claim.claims - claim.failures - 1} runs ended without a word: each took its process down.`,
   );
-  await orUnavailable(core.store.fail(lease.key, lease.token, { dead: true, error: error.message }));
+  try {
+    await core.store.fail(lease.key, lease.token, { dead: true, error: error.message });
+  } catch (cause) {
+    throw new WebhookError('store_unavailable', { cause });
+  }
   const failures = [{ handlerName: '*', error }];
   return { status: 'failed', ran: 0, failures, dead: true, failuresBefore: claim.failures, retryInMs: 0 };
-}
-
-async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
-  try {
-    return await answer;
-  } catch (error) {
-    throw new WebhookError('store_unavailable', { cause: error });
-  }
 }
