@@ -3,6 +3,7 @@ export const entries: Readonly<Record<string, string>> = {
   '.': 'src/index.ts',
   './verify': 'src/verify.ts',
   './express': 'src/adapters/express.ts',
+  './node': 'src/adapters/node.ts',
 };
 
 /** The two builds behind `#hmac`, and who takes which; the first condition that matches wins. */

@@ -1,55 +1,9 @@
-import type { Alarm } from './alarms.ts';
-import { type Execution, keepStep } from './dispatch.ts';
+import { type HandlerContext, type HandlerRun, keepStep } from './execution.ts';
 import { loseLease } from './lease.ts';
 import type { WebhookLogger } from './logger.ts';
-import type { Registration } from './registry.ts';
 
 const MOST_STEP_CHARACTERS = 8192;
 const STEP_NAME = /^[\w.-]{1,64}$/;
-
-/** What a handler gets beside its event. */
-export interface HandlerContext {
-  /** Runs of this handler for this event, this one included. */
-  readonly attempt: number;
-  /** Aborts at the handler's deadline, when the claim passes to another worker, and when a worker is stopped. */
-  readonly signal: AbortSignal;
-  /** `<tenant:><event id>:<handler>`: the same on every attempt. Pass it to APIs that take an idempotency key. */
-  readonly idempotencyKey: string;
-  /** The claim's number: grows with each claim of this event. */
-  readonly fencingToken: number;
-  readonly handlerName: string;
-  readonly tenant?: string | undefined;
-  /** The verified bytes. */
-  readonly rawBody: Uint8Array;
-  readonly logger: WebhookLogger;
-  /**
-   * Runs `work` once for this event and handler: a later attempt gets the stored result. JSON of at most 8 kB is kept;
-   * step names are 1 to 64 of `A-Z a-z 0-9 _ . -`. A crash between the work and its checkpoint runs it again.
-   */
-  once<T>(step: string, work: () => T | Promise<T>): Promise<T>;
-  /** Whether this handler already applied a newer `created` for the entity. Equal seconds are not stale. */
-  isStale(entity: string): Promise<boolean>;
-  /** With `{ transaction: true }` on a store that offers it: the open transaction; its commit marks this handler done. */
-  readonly tx?: unknown;
-  /** With `{ transaction: true }` on a SQLite store: run once, in the transaction that marks this handler done. */
-  // biome-ignore lint/suspicious/noExplicitAny: the driver's own database type, which the core does not know
-  readonly commit?: ((effect: (db: any) => void) => void) | undefined;
-}
-
-/** One handler at work on one event, over all its attempts within this claim: the alarm of its own deadline. */
-export interface HandlerRun extends Alarm {
-  readonly execution: Execution;
-  readonly registration: Registration;
-  /** Made when the handler first asks for its signal. */
-  controller: AbortController | undefined;
-  /** Why the handler should stop. */
-  stopReason: unknown;
-  /** Entities of which the handler asked whether it is stale. */
-  entities: Set<string> | undefined;
-  effect: ((db: unknown) => void) | undefined;
-  /** Steps that this attempt is at or has done. */
-  onces: Map<string, Promise<unknown>> | undefined;
-}
 
 export function stopRun(run: HandlerRun, reason: unknown): void {
   run.stopReason ??= reason;

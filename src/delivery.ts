@@ -1,4 +1,5 @@
 import { WebhookError } from './errors.ts';
+import type { ReceivedWebhookEvent } from './events/index.ts';
 import { readDigest } from './verify.ts';
 
 /** What an adapter hands in: plain data, and a getter for headers (any case). */
@@ -30,6 +31,18 @@ export interface WebhookReply {
 export interface WebhookBodyLimits {
   readonly maxBodyBytes: number;
   readonly bodyTimeoutMs: number;
+}
+
+/** A delivery that was verified and read, or the reply to one that was refused. */
+export type WebhookAdmission =
+  | { readonly event: ReceivedWebhookEvent; readonly tenant: string | undefined }
+  | { readonly reply: WebhookReply };
+
+/** What an adapter mounts: a `WebhookHandler`, whatever its event types. */
+export interface WebhookReceiver {
+  readonly limits: WebhookBodyLimits;
+  receive(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookReply>;
+  admit(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookAdmission>;
 }
 
 export const SIGNATURE_HEADER = 'x-pathfinder-signature';

@@ -1,54 +1,8 @@
-import type { Alarms } from './alarms.ts';
-import { createContext, entityKey, type HandlerRun, signalOf, stopRun } from './context.ts';
+import { createContext, entityKey, signalOf, stopRun } from './context.ts';
 import { isWebhookError, WebhookError } from './errors.ts';
-import type { ReceivedWebhookEvent } from './events/index.ts';
+import { type Core, type Execution, type HandlerRun, keepStep, type Registration } from './execution.ts';
 import { keepLease, type Lease, leaseMsOf, loseLease, stopLease } from './lease.ts';
-import type { WebhookLogger } from './logger.ts';
-import type { Registration, Registry } from './registry.ts';
 import { isNonRetryableError, type RetryPolicy, retryDelayMs, retryPolicy, sleep } from './retry.ts';
-import type { Claim, WebhookStore } from './store.ts';
-
-/** What every run needs and no run changes. */
-export interface Core {
-  readonly store: WebhookStore;
-  readonly registry: Registry;
-  readonly alarms: Alarms;
-  readonly logger: WebhookLogger;
-  readonly handlerTimeoutMs: number;
-  readonly retry: RetryPolicy;
-  /** Attempts are made within the request; else a queue makes them. */
-  readonly inRequest: boolean;
-  readonly now: () => number;
-  readonly random: () => number;
-  /** Logs a failed run and tells `onError`. */
-  report(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
-}
-
-/** One verified event to be processed. */
-export interface Job {
-  readonly event: ReceivedWebhookEvent;
-  readonly tenant: string | undefined;
-  readonly key: string;
-  readonly body: Uint8Array;
-  readonly bodyHash: string;
-}
-
-/** A claimed event with what its handlers share. */
-export interface Execution {
-  readonly core: Core;
-  readonly job: Job;
-  readonly claim: Extract<Claim, { status: 'acquired' }>;
-  /** Checkpoints: those of the claim, and those made since. */
-  steps: Readonly<Record<string, string>>;
-  readonly lease: Lease;
-  readonly startedAtMs: number;
-  /** Handlers that have not succeeded yet, in this claim. */
-  pending: number;
-}
-
-export function keepStep(execution: Execution, id: string, value: string): void {
-  execution.steps = { ...execution.steps, [id]: value };
-}
 
 export type HandlerResult =
   | { readonly kind: 'done'; readonly registration: Registration; readonly runs: number }
@@ -106,31 +60,33 @@ function reachDeadline(this: StartedHandler): void {
 
 async function runToEnd(run: StartedHandler): Promise<HandlerResult> {
   const { registration, execution } = run;
-  const { options, handler } = registration;
+  const { serialBy, transaction } = registration.options;
   const earlier = earlierRuns(execution, registration);
   for (let runs = 1; ; runs++) {
+    run.entities = undefined;
+    run.effect = undefined;
+    run.onces = undefined;
     try {
-      run.entities = undefined;
-      run.effect = undefined;
-      run.onces = undefined;
-      if (options.serialBy || options.transaction) {
+      if (serialBy || transaction) {
         const inMs = await runGuarded(run, earlier + runs);
         if (inMs !== undefined) return settle(run, { kind: 'waiting', registration, runs: 0, inMs });
       } else {
-        await handler(execution.job.event, createContext(run, earlier + runs, undefined));
+        await registration.handler(execution.job.event, createContext(run, earlier + runs, undefined));
         execution.pending--;
         if (run.entities || execution.pending > 0) await rememberSuccess(run);
       }
       return settle(run, { kind: 'done', registration, runs });
     } catch (error) {
-      // Told at the deadline already, when the handler heeded its signal.
-      if (!isWebhookError(error, 'handler_timeout')) {
-        execution.core.report(error, execution.job.event, { handler: registration.id, attempt: earlier + runs });
-      }
-      if (await mayRunAgain(run, error, runs)) continue;
-      return settle(run, { kind: 'failed', registration, runs, error });
+      reportRun(run, error, earlier + runs);
+      if (!(await mayRunAgain(run, error, runs))) return settle(run, { kind: 'failed', registration, runs, error });
     }
   }
+}
+
+function reportRun({ execution, registration }: StartedHandler, error: unknown, attempt: number): void {
+  // Told at the deadline already, when the handler heeded its signal.
+  if (isWebhookError(error, 'handler_timeout')) return;
+  execution.core.report(error, execution.job.event, { handler: registration.id, attempt });
 }
 
 function settle(run: StartedHandler, result: HandlerResult): HandlerResult {

@@ -5,12 +5,13 @@ import { toBytes } from './bytes.ts';
 import {
   refuseHead,
   SIGNATURE_HEADER,
+  type WebhookAdmission,
   type WebhookBodyLimits,
   type WebhookDelivery,
   type WebhookDeliveryHead,
+  type WebhookReceiver,
   type WebhookReply,
 } from './delivery.ts';
-import type { Core, Job } from './dispatch.ts';
 import { WebhookError } from './errors.ts';
 import {
   type EventFor,
@@ -21,6 +22,7 @@ import {
   type ReceivedWebhookEvent,
   WEBHOOK_EVENT_TYPES,
 } from './events/index.ts';
+import type { Core, Handler, HandlerOptions, Job } from './execution.ts';
 import { createInRequest, type InRequest } from './in-request.ts';
 import { WebhookMetrics } from './metrics.ts';
 import { readOptions, type Settings, type WebhookHandlerOptions } from './options.ts';
@@ -28,7 +30,7 @@ import { parseWebhookEvent } from './parse.ts';
 import type { Processed } from './process.ts';
 import type { QueueWork, WebhookQueue } from './queue.ts';
 import { createWork, enqueueEvent } from './queued.ts';
-import { createRegistry, type Handler, type HandlerOptions } from './registry.ts';
+import { createRegistry } from './registry.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
 import { resultOf, type WebhookResult } from './result.ts';
@@ -42,11 +44,6 @@ const SWEEP_EVERY_EVENTS = 1000;
 const SWEEP_ROWS = 1000;
 const DRAIN_MS = 10_000;
 
-/** A delivery that was verified and read, or the reply to one that was refused. */
-export type WebhookAdmission =
-  | { readonly event: ReceivedWebhookEvent; readonly tenant: string | undefined }
-  | { readonly reply: WebhookReply };
-
 /**
  * Receives Pathfinder's webhooks: verifies a delivery, reads its event, runs each event once through the handlers that
  * match its type, and answers. Mount it with an adapter, or call `handle` with the raw body and the signature header.
@@ -57,7 +54,7 @@ export type WebhookAdmission =
  * webhooks.on('user.created', async ({ data }) => sendWelcomeEmail(data.user.email));
  * ```
  */
-export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> {
+export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> implements WebhookReceiver {
   /** Counts of what this handler received. */
   readonly metrics: WebhookMetrics;
   /** What adapters heed while they read. */

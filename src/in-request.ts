@@ -1,5 +1,5 @@
-import type { Core, Job } from './dispatch.ts';
 import { WebhookError } from './errors.ts';
+import type { Core, Job } from './execution.ts';
 import { type Processed, type Processing, processEvent } from './process.ts';
 import { sleep } from './retry.ts';
 

@@ -5,12 +5,13 @@
  */
 export type { AgeLimits } from './age.ts';
 export { type ConstructWebhookEventOptions, constructWebhookEvent } from './construct.ts';
-export type { HandlerContext } from './context.ts';
 export {
   refuseHead,
+  type WebhookAdmission,
   type WebhookBodyLimits,
   type WebhookDelivery,
   type WebhookDeliveryHead,
+  type WebhookReceiver,
   type WebhookReply,
 } from './delivery.ts';
 export {
@@ -66,13 +67,14 @@ export {
   webhookEventDefinitions,
   webhookEventSchemas,
 } from './events/index.ts';
+export type { Handler, HandlerContext, HandlerOptions } from './execution.ts';
 export {
   CRITICAL_EVENT_TYPES,
   type HandleFailureOptions,
   WebhookErrorHandler,
   type WebhookErrorHandlerOptions,
 } from './failure.ts';
-export { type WebhookAdmission, WebhookHandler } from './handler.ts';
+export { WebhookHandler } from './handler.ts';
 export type { WebhookLogger } from './logger.ts';
 export {
   type WebhookCounts,
@@ -96,7 +98,6 @@ export {
   type WebhookQueue,
   type WorkOutcome,
 } from './queue.ts';
-export type { Handler, HandlerOptions } from './registry.ts';
 export type { WebhookResult, WebhookResultStatus } from './result.ts';
 export {
   NonRetryableError,

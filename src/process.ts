@@ -1,18 +1,9 @@
 import { stopRun } from './context.ts';
 import { describeError } from './describe-error.ts';
-import {
-  type Core,
-  type Execution,
-  extraRunsStep,
-  type HandlerResult,
-  type Job,
-  policyOf,
-  type StartedHandler,
-  startHandler,
-} from './dispatch.ts';
+import { extraRunsStep, type HandlerResult, policyOf, type StartedHandler, startHandler } from './dispatch.ts';
 import { WebhookError } from './errors.ts';
+import type { Core, Execution, Job, Registration } from './execution.ts';
 import { keepLease, leaseEndMs, leaseMsOf, stopLease } from './lease.ts';
-import type { Registration } from './registry.ts';
 import { isNonRetryableError, retryDelayMs, sleep } from './retry.ts';
 import type { Claim } from './store.ts';
 

@@ -1,7 +1,7 @@
 import type { WebhookDeliveryHead } from './delivery.ts';
-import type { Core, Job } from './dispatch.ts';
 import { WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
+import type { Core, Job } from './execution.ts';
 import { parseWebhookEvent } from './parse.ts';
 import { type Processed, processEvent } from './process.ts';
 import type { QueuedDelivery, QueueWork, WebhookQueue, WorkOutcome } from './queue.ts';

@@ -1,42 +1,6 @@
-import type { HandlerContext } from './context.ts';
 import { matchesPattern, nearestEventType, type ReceivedWebhookEvent } from './events/index.ts';
+import type { Handler, Registration, Registry } from './execution.ts';
 import type { WebhookLogger } from './logger.ts';
-import type { RetryPolicyOptions } from './retry.ts';
-
-/** Runs for an event. What it returns is awaited and dropped; what it throws makes it run again. */
-export type Handler<Event> = (event: Event, context: HandlerContext) => unknown | Promise<unknown>;
-
-export interface HandlerOptions<Event = ReceivedWebhookEvent> {
-  /** Names the handler's checkpoint, 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: the function's name, else its place. */
-  readonly name?: string;
-  /** Marks the handler done in the transaction of its effects: `context.tx` or `context.commit`. Default false. */
-  readonly transaction?: boolean;
-  /** Runs one event of a key at a time. */
-  readonly serialBy?: (event: Event) => string;
-  /** Overrides `handlerTimeoutMs`. */
-  readonly timeoutMs?: number;
-  /** Overrides members of the handler's `retry`. */
-  readonly retry?: RetryPolicyOptions;
-}
-
-/** One registered handler. */
-export interface Registration {
-  /** `<patterns>#<name>`: the handler's identity in checkpoints. */
-  readonly id: string;
-  readonly name: string;
-  readonly patterns: readonly string[];
-  readonly handler: Handler<ReceivedWebhookEvent>;
-  readonly options: HandlerOptions;
-}
-
-export interface Registry {
-  add(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>, options: HandlerOptions): void;
-  remove(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>): void;
-  /** The handlers of a type, in the order of their registration. */
-  match(type: string): readonly Registration[];
-  /** Every pattern that is registered. */
-  patterns(): readonly string[];
-}
 
 export interface RegistryOptions {
   readonly knownTypes: ReadonlySet<string>;
