@@ -1,0 +1,7 @@
+import { ensureBuild } from '../scripts/ensure-build.ts';
+
+/** The package as it ships: sources run through a loader would be timed with the loader's wrappers. */
+export async function importBuilt(): Promise<typeof import('@pathfinder/webhooks')> {
+  await ensureBuild();
+  return import(new URL('../dist/index.js', import.meta.url).href);
+}

@@ -1,0 +1,14 @@
+import { printGates } from './harness.ts';
+import { benchHttp } from './http.ts';
+import { benchPipeline } from './pipeline.ts';
+import { benchVerify } from './verify.ts';
+
+// All parts, or those that are named: `npm run bench -- verify pipeline`.
+const parts = { verify: benchVerify, pipeline: benchPipeline, http: benchHttp };
+const named = process.argv.slice(2);
+const gates = [];
+for (const [name, bench] of Object.entries(parts)) {
+  if (named.length === 0 || named.includes(name)) gates.push(...(await bench()));
+}
+console.log(`\n${JSON.stringify({ node: process.version, gates })}`);
+process.exitCode = printGates(gates) ? 0 : 1;

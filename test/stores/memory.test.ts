@@ -1,0 +1,270 @@
+import { type MemoryStoreOptions, memoryStore, type WebhookStore } from '@pathfinder/webhooks';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { recordingLogger } from '../support/deliver.ts';
+
+function open(options: MemoryStoreOptions = {}) {
+  let nowMs = 1_000_000;
+  const logger = recordingLogger();
+  const store = memoryStore({ now: () => nowMs, logger, retentionMs: 1000, ...options });
+  return {
+    store,
+    logger,
+    wait(ms: number) {
+      nowMs += ms;
+    },
+  };
+}
+
+async function acquire(store: WebhookStore, key = 'k', bodyHash = 'h') {
+  const claim = await store.claim(key, { leaseMs: 100, bodyHash });
+  if (claim.status !== 'acquired') throw new Error(`not acquired but ${claim.status}`);
+  return claim;
+}
+
+describe('memoryStore', () => {
+  it('gives a key to one of many', async () => {
+    const { store } = open();
+    const claims = await Promise.all(
+      Array.from({ length: 50 }, () => store.claim('k', { leaseMs: 100, bodyHash: 'h' })),
+    );
+    expect(claims.filter(({ status }) => status === 'acquired')).toEqual([
+      { status: 'acquired', token: '1', attempt: 1, claims: 1, failures: 0, steps: {} },
+    ]);
+    expect(claims.filter(({ status }) => status === 'busy')).toEqual(
+      Array(49).fill({ status: 'busy', retryAfterMs: 100 }),
+    );
+  });
+
+  it('lets another take over a lapsed lease, after which the first can do nothing', async () => {
+    const { store, wait } = open();
+    const zombie = await acquire(store);
+    wait(100);
+    expect(await store.extend('k', zombie.token, 50)).toBe(true);
+    expect((await store.claim('k', { leaseMs: 100, bodyHash: 'h' })).status).toBe('busy');
+    wait(50);
+    const winner = await acquire(store);
+    expect(winner).toMatchObject({ attempt: 2, claims: 2, failures: 0 });
+    expect([
+      await store.extend('k', zombie.token, 100),
+      await store.checkpoint('k', zombie.token, 's', '1'),
+      await store.complete('k', zombie.token),
+      await store.fail('k', zombie.token, { error: 'x' }),
+    ]).toEqual([false, 'lost', false, false]);
+    expect(await store.complete('k', winner.token)).toBe(true);
+    expect(await store.complete('k', winner.token)).toBe(true);
+    expect(await store.complete('k', zombie.token)).toBe(false);
+  });
+
+  it('keeps steps over failures, the first write of each', async () => {
+    const { store } = open();
+    const first = await acquire(store);
+    expect(await store.checkpoint('k', first.token, '__proto__', 'a')).toBe('saved');
+    expect(await store.checkpoint('k', first.token, 'toString', 'b')).toBe('saved');
+    expect(await store.checkpoint('k', first.token, 'toString', 'c')).toBe('exists');
+    await store.fail('k', first.token, { error: 'no' });
+    const { steps } = await acquire(store);
+    expect(Object.entries(steps)).toEqual([
+      ['__proto__', 'a'],
+      ['toString', 'b'],
+    ]);
+  });
+
+  it('counts claims and failures, not releases, and starts both anew at a revival', async () => {
+    const { store, wait } = open();
+    for (const options of [{ error: 'no' }, {}, { error: 'no', retryInMs: 10 }, { error: 'no', dead: true }]) {
+      await store.fail('k', (await acquire(store)).token, options);
+      wait(10);
+    }
+    expect(await store.get('k')).toEqual({
+      state: 'dead',
+      attempt: 4,
+      claims: 4,
+      failures: 3,
+      bodyHash: 'h',
+      error: 'no',
+      steps: {},
+    });
+    expect(await store.claim('k', { leaseMs: 100, bodyHash: 'h' })).toEqual({ status: 'dead', failures: 3 });
+    expect(await store.revive('k', { steps: 'keep' })).toBe(true);
+    expect(await store.revive('k', { steps: 'keep' })).toBe(false);
+    expect(await acquire(store)).toMatchObject({ attempt: 5, claims: 1, failures: 0 });
+  });
+
+  it('keeps or clears the steps of what it revives', async () => {
+    for (const steps of ['keep', 'clear'] as const) {
+      const { store } = open();
+      const claim = await acquire(store);
+      await store.checkpoint('k', claim.token, 's', '1');
+      await store.fail('k', claim.token, { dead: true, error: 'x' });
+      await store.revive('k', { steps });
+      expect({ ...(await acquire(store)).steps }).toEqual(steps === 'keep' ? { s: '1' } : {});
+    }
+  });
+
+  it('calls other bytes a conflict unless nothing holds those of a failed event', async () => {
+    const { store, wait } = open();
+    const other = () => store.claim('k', { leaseMs: 100, bodyHash: 'other' });
+    const active = await acquire(store);
+    await store.checkpoint('k', active.token, 's', '1');
+    expect(await other()).toEqual({ status: 'conflict' });
+    await store.fail('k', active.token, { error: 'x', retryInMs: 10 });
+    expect(await other()).toEqual({ status: 'conflict' });
+    wait(10);
+    await store.fail('k', (await acquire(store)).token, { error: 'x' });
+    expect(await other()).toMatchObject({ status: 'acquired', attempt: 3, bodyReplaced: true, steps: {} });
+    wait(100);
+    const { token } = await acquire(store, 'k', 'other');
+    await store.complete('k', token);
+    expect((await store.claim('k', { leaseMs: 100, bodyHash: 'h' })).status).toBe('conflict');
+    expect(await other()).toEqual({ status: 'done' });
+  });
+
+  it('forgets finished and failed events after the retention, and never dead or waiting ones', async () => {
+    const { store, wait } = open();
+    await store.complete('done', (await acquire(store, 'done')).token);
+    await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
+    await store.fail('waiting', (await acquire(store, 'waiting')).token, { error: 'x', retryInMs: 1 });
+    await store.fail('dead', (await acquire(store, 'dead')).token, { error: 'x', dead: true });
+    wait(999);
+    expect(await store.sweep(10)).toBe(0);
+    wait(1);
+    expect([await store.sweep(1), await store.sweep(10), await store.sweep(10)]).toEqual([1, 1, 0]);
+    const states = await Promise.all(
+      ['done', 'failed', 'waiting', 'dead'].map(async (key) => (await store.get(key))?.state),
+    );
+    expect(states).toEqual([undefined, undefined, 'free', 'dead']);
+  });
+
+  it('forgets the oldest finished id when full, with one warning, and refuses when none is finished', async () => {
+    const { store, logger } = open({ maxEntries: 3 });
+    for (const key of ['a', 'b', 'c', 'd', 'e']) await store.complete(key, (await acquire(store, key)).token);
+    expect([await store.get('a'), await store.get('b'), (await store.get('c'))?.state]).toEqual([
+      undefined,
+      undefined,
+      'done',
+    ]);
+    expect(logger.lines.map(({ level, fields }) => [level, fields])).toEqual([['warn', { maxEntries: 3 }]]);
+    for (const key of ['x', 'y', 'z']) await acquire(store, key);
+    await expect(store.claim('more', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit of 3 events/);
+  });
+
+  it('refuses rather than forgets early once maxAgeSeconds rests on it', async () => {
+    const { store, wait } = open({ maxEntries: 2 });
+    store.requireRetention?.();
+    for (const key of ['a', 'b']) await store.complete(key, (await acquire(store, key)).token);
+    await expect(store.claim('c', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit/);
+    wait(1000);
+    expect((await acquire(store, 'c')).attempt).toBe(1);
+  });
+
+  it('remembers the newest version of an entity, of as many as it may', async () => {
+    const { store } = open({ maxEntries: 2 });
+    expect([await store.advance('a', 5), await store.advance('a', 5), await store.advance('a', 4)]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+    expect(await store.latest('a')).toBe(5);
+    await store.advance('b', 1);
+    await store.advance('c', 1);
+    expect([await store.latest('a'), await store.latest('b')]).toEqual([undefined, 1]);
+    await store.close();
+  });
+
+  it('agrees with a model of itself over any history', async () => {
+    const key = fc.constantFrom('a', 'b');
+    const op = fc.oneof(
+      fc.record({ do: fc.constant('claim' as const), key, hash: fc.constantFrom('h', 'i') }),
+      fc.record({
+        do: fc.constantFrom('complete' as const, 'free' as const, 'hold' as const, 'kill' as const, 'release' as const),
+        key,
+      }),
+      fc.record({ do: fc.constantFrom('revive' as const, 'zombie' as const), key }),
+      fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(1, 60, 100, 1000) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(op, { maxLength: 40 }), async (history) => {
+        const { store, wait } = open();
+        let nowMs = 0;
+        const model = new Map<string, Model>();
+        const tokens = new Map<string, string>();
+        for (const step of history) {
+          if (step.do === 'wait') {
+            wait(step.ms);
+            nowMs += step.ms;
+            continue;
+          }
+          forget(model, step.key, nowMs);
+          const row = model.get(step.key);
+          const token = tokens.get(step.key) ?? 'none';
+          if (step.do === 'claim') {
+            const claim = await store.claim(step.key, { leaseMs: 100, bodyHash: step.hash });
+            expect(claim.status).toBe(expectedClaim(row, step.hash, nowMs));
+            if (claim.status !== 'acquired') continue;
+            tokens.set(step.key, claim.token);
+            const next = {
+              state: 'active',
+              hash: step.hash,
+              untilMs: nowMs + 100,
+              held: false,
+              attempt: (row?.attempt ?? 0) + 1,
+            } as const;
+            expect(claim.attempt).toBe(next.attempt);
+            model.set(step.key, next);
+          } else if (step.do === 'revive') {
+            const may = row?.state === 'dead' || row?.state === 'done';
+            expect(await store.revive(step.key, { steps: 'keep' })).toBe(may);
+            if (row && may) model.set(step.key, { ...row, state: 'free', held: true, untilMs: nowMs });
+          } else if (step.do === 'zombie') {
+            expect(await store.fail(step.key, 'stale', { error: 'x' })).toBe(false);
+          } else if (step.do === 'complete') {
+            const may = row?.state === 'active' || row?.state === 'done';
+            expect(await store.complete(step.key, token)).toBe(may);
+            if (row?.state === 'active') model.set(step.key, { ...row, state: 'done', untilMs: nowMs + 1000 });
+          } else {
+            const options = {
+              free: { error: 'x' },
+              hold: { error: 'x', retryInMs: 50 },
+              kill: { error: 'x', dead: true },
+              release: {},
+            };
+            expect(await store.fail(step.key, token, options[step.do])).toBe(row?.state === 'active');
+            if (row?.state !== 'active') continue;
+            const held = step.do === 'hold';
+            model.set(step.key, {
+              ...row,
+              state: step.do === 'kill' ? 'dead' : 'free',
+              held,
+              untilMs: nowMs + (held ? 50 : 0),
+            });
+          }
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+interface Model {
+  readonly state: 'free' | 'active' | 'done' | 'dead';
+  readonly hash: string;
+  readonly untilMs: number;
+  readonly held: boolean;
+  readonly attempt: number;
+}
+
+function forget(model: Map<string, Model>, key: string, nowMs: number): void {
+  const row = model.get(key);
+  if (!row) return;
+  const done = row.state === 'done' && row.untilMs <= nowMs;
+  const failed = row.state === 'free' && !row.held && row.untilMs + 1000 <= nowMs;
+  if (done || failed) model.delete(key);
+}
+
+function expectedClaim(row: Model | undefined, hash: string, nowMs: number): string {
+  if (!row) return 'acquired';
+  if (row.hash !== hash && !(row.state === 'free' && !row.held)) return 'conflict';
+  if (row.state === 'done' || row.state === 'dead') return row.state;
+  return row.untilMs > nowMs ? 'busy' : 'acquired';
+}
