@@ -1,5 +1,6 @@
 import { WebhookError } from './errors.ts';
 
+/** Between which ages an event is taken. */
 export interface AgeLimits {
   /** Default: any age passes. */
   readonly maxAgeSeconds?: number | undefined;

@@ -13,7 +13,7 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
  */
 export type RetryJitter = 'full' | 'equal' | 'none';
 
-/** When to run again and how often: every member is set. Made by {@link retryPolicy}. */
+/** When to run again and how often: every member is set. Made by `retryPolicy`. */
 export interface RetryPolicy {
   /** Runs in all, the first included. After this many failures the work has failed for good. */
   readonly attempts: number;

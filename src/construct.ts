@@ -3,9 +3,10 @@ import { toBytes } from './bytes.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import { parseWebhookEvent } from './parse.ts';
 import { refuseMismatch } from './secrets.ts';
+import { createKeyring, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './signature.ts';
 import { validateBuiltIn } from './validate.ts';
-import { createKeyring, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './verify.ts';
 
+/** Options of {@link constructWebhookEvent}. */
 export interface ConstructWebhookEventOptions extends AgeLimits {
   /** `reject` refuses `data` that departs from its built-in schema. Default: it passes. */
   readonly validation?: 'reject' | undefined;

@@ -1,6 +1,6 @@
 import { WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
-import { readDigest } from './verify.ts';
+import { readDigest } from './signature.ts';
 
 /** What an adapter hands in: plain data, and a getter for headers (any case). */
 export interface WebhookDelivery {
@@ -10,6 +10,7 @@ export interface WebhookDelivery {
   readonly url?: string | undefined;
   /** The route's parameters, for a `secret` function that serves several tenants. */
   readonly params?: Readonly<Record<string, string>> | undefined;
+  /** The value of a header, whatever its case; several of a name joined by a comma. */
   header(name: string): string | undefined;
   /** Keeps a serverless platform alive for work behind the reply. */
   waitUntil?(work: Promise<unknown>): void;
@@ -41,7 +42,9 @@ export type WebhookAdmission =
 /** What an adapter mounts: a `WebhookHandler`, whatever its event types. */
 export interface WebhookReceiver {
   readonly limits: WebhookBodyLimits;
+  /** Takes a delivery through to its reply. Never rejects. */
   receive(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookReply>;
+  /** Verifies and reads a delivery, and runs nothing. Never rejects. */
   admit(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookAdmission>;
 }
 

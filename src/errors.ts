@@ -67,6 +67,7 @@ export const WEBHOOK_ERROR_CODES = /* @__PURE__ */ Object.keys(ERRORS) as readon
 // Shared by every copy of the package, ESM or CJS, where `instanceof` knows only its own.
 const BRAND = /* @__PURE__ */ Symbol.for('pathfinder.webhooks.WebhookError');
 
+/** Options of a {@link WebhookError}. */
 export interface WebhookErrorOptions {
   /** What exactly is wrong, in the SDK's own words: never input, a secret or a signature. */
   readonly detail?: string;

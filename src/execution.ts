@@ -37,6 +37,7 @@ export interface HandlerContext {
 /** Runs for an event. What it returns is awaited and dropped; what it throws makes it run again. */
 export type Handler<Event> = (event: Event, context: HandlerContext) => unknown | Promise<unknown>;
 
+/** Options of `on`. */
 export interface HandlerOptions<Event = ReceivedWebhookEvent> {
   /** Names the handler's checkpoint, 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: the function's name, else its place. */
   readonly name?: string;

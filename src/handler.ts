@@ -35,10 +35,10 @@ import { createReporter, type Reporter } from './reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
 import { resultOf, type WebhookResult } from './result.ts';
 import { type Authenticator, createAuthenticator, type Sender } from './secrets.ts';
+import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { eventKey, type WebhookStore } from './store.ts';
 import { memoryStore } from './stores/memory.ts';
 import { type Validated, validateData } from './validate.ts';
-import type { WebhookPayload, WebhookSecret, WebhookSignature } from './verify.ts';
 
 const SWEEP_EVERY_EVENTS = 1000;
 const SWEEP_ROWS = 1000;

@@ -105,6 +105,7 @@ export {
   type RetryAfterErrorOptions,
   type RetryJitter,
   type RetryOptions,
+  type RetryPolicy,
   type RetryPolicyOptions,
   type RetryWaitOptions,
   retry,
@@ -113,6 +114,7 @@ export {
   type WebhookRetryResult,
 } from './retry.ts';
 export type { SecretResolver, TenantSecret } from './secrets.ts';
+export type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 export {
   type Claim,
   type ClaimOptions,
@@ -122,4 +124,4 @@ export {
   type WebhookStore,
 } from './store.ts';
 export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts';
-export { verifyWebhookSignature, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './verify.ts';
+export { verifyWebhookSignature } from './verify.ts';

@@ -1,8 +1,12 @@
 /** Where the SDK writes: any logger in pino's style, fields first. */
 export interface WebhookLogger {
+  /** What only a developer wants to know. */
   debug(fields: object, message: string): void;
+  /** What happens in the normal course. */
   info(fields: object, message: string): void;
+  /** What somebody should look at. */
   warn(fields: object, message: string): void;
+  /** What somebody has to look at. */
   error(fields: object, message: string): void;
 }
 

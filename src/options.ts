@@ -5,9 +5,10 @@ import { consoleLogger, type WebhookLogger } from './logger.ts';
 import type { WebhookQueue } from './queue.ts';
 import { IN_PROCESS_RETRY, QUEUED_RETRY, type RetryPolicy, type RetryPolicyOptions, retryPolicy } from './retry.ts';
 import type { SecretResolver } from './secrets.ts';
+import type { WebhookSecret } from './signature.ts';
 import type { WebhookStore } from './store.ts';
-import type { WebhookSecret } from './verify.ts';
 
+/** Options of a `WebhookHandler`; only `secret` is required. */
 export interface WebhookHandlerOptions<E extends EventSchemas = EventSchemas> extends AgeLimits {
   /** The endpoint's secret, several while rotating, or a function that finds the tenant's. */
   readonly secret: WebhookSecret | SecretResolver;

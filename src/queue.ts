@@ -29,6 +29,7 @@ export type WorkOutcome =
 /** Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up. */
 export type QueueWork = (delivery: QueuedDelivery, attempt: number, signal: AbortSignal) => Promise<WorkOutcome>;
 
+/** An event that failed for good, with its bytes. */
 export interface DeadLetter {
   /** The event id, after `<tenant>:` where there is one. */
   readonly id: string;
@@ -45,6 +46,7 @@ export interface DeadLetter {
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Which dead letters; all members together. */
 export interface DeadLetterQuery {
   /** An event type or pattern. */
   readonly type?: string | undefined;
@@ -55,6 +57,7 @@ export interface DeadLetterQuery {
   readonly limit?: number | undefined;
 }
 
+/** How dead letters are queued again. */
 export interface ReplayOptions {
   /** Default `keep`: handlers that succeeded do not run again. `clear` runs all of them. */
   readonly steps?: 'keep' | 'clear' | undefined;
@@ -63,9 +66,11 @@ export interface ReplayOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The events that failed for good, to be looked at, replayed or discarded. */
 export interface DeadLetters {
   /** Oldest failure first. */
   list(query?: DeadLetterQuery): Promise<readonly DeadLetter[]>;
+  /** One of them. */
   get(id: string): Promise<DeadLetter | undefined>;
   /** Queues the exact bytes again; returns how many. */
   replay(which: readonly string[] | DeadLetterQuery, options?: ReplayOptions): Promise<number>;
@@ -73,6 +78,7 @@ export interface DeadLetters {
   discard(ids: readonly string[]): Promise<number>;
 }
 
+/** How much there is to do. */
 export interface QueueStats {
   readonly ready: number;
   readonly active: number;
@@ -98,13 +104,16 @@ export interface WebhookQueue {
   readonly store: WebhookStore;
   /** Resolves only after the durable commit. */
   enqueue(delivery: QueuedDelivery): Promise<Enqueued>;
+  /** Runs `work` for each delivery, as many at a time as `concurrency` says. */
   start(work: QueueWork, options: { readonly concurrency: number }): Promise<void>;
   /** Stops claiming, waits for what runs, gives back what is left. */
   stop(options: { readonly timeoutMs: number }): Promise<void>;
   /** Works off what is ready, for cron and serverless; returns how many ran. */
   drain(work: QueueWork, options: { readonly maxMs: number; readonly max: number }): Promise<number>;
   readonly deadLetters: DeadLetters;
+  /** Counts what it holds. */
   stats(): Promise<QueueStats>;
+  /** Closes what it opened. */
   close?(): Promise<void>;
 }
 

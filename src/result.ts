@@ -1,6 +1,7 @@
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import type { HandlerFailure } from './process.ts';
 
+/** What became of a verified delivery, in a word. */
 export type WebhookResultStatus = 'processed' | 'failed' | 'duplicate' | 'in_progress' | 'queued' | 'unhandled';
 
 /** What became of a verified delivery. */

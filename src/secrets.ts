@@ -1,7 +1,7 @@
 import type { WebhookDeliveryHead } from './delivery.ts';
 import { WebhookError } from './errors.ts';
 import type { HmacVerifier } from './hmac/types.ts';
-import { createKeyring, matchesSignature, readDigest, type WebhookSecret, type WebhookSignature } from './verify.ts';
+import { createKeyring, matchesSignature, readDigest, type WebhookSecret, type WebhookSignature } from './signature.ts';
 
 /** A tenant's secret, as a `secret` function returns it. */
 export interface TenantSecret {

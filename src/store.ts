@@ -13,6 +13,7 @@ export interface StoredEvent {
   readonly steps: Readonly<Record<string, string>>;
 }
 
+/** The answer to a claim. */
 export type Claim =
   | {
       readonly status: 'acquired';
@@ -30,12 +31,14 @@ export type Claim =
   | { readonly status: 'dead'; readonly failures: number }
   | { readonly status: 'conflict' };
 
+/** Options of {@link WebhookStore.claim}. */
 export interface ClaimOptions {
   readonly leaseMs: number;
   /** SHA-256 of the raw body. */
   readonly bodyHash: string;
 }
 
+/** Options of {@link WebhookStore.fail}. */
 export interface FailOptions {
   /** Waits this long before the next claim, which means that a queue holds the bytes. Absent: free at once. */
   readonly retryInMs?: number | undefined;
@@ -77,11 +80,13 @@ export interface WebhookStore {
     value: string,
     tx?: unknown,
   ): Promise<'saved' | 'exists' | 'lost'>;
+  /** Runs `work` in one transaction: committed when it resolves, rolled back when it rejects. */
   transaction?<T>(work: (tx: unknown) => Promise<T>): Promise<T>;
   /** Marks the event done. Idempotent for the same token: after a lost reply, ask again. */
   complete(key: string, token: string, tx?: unknown): Promise<boolean>;
   /** Frees the event, or marks it dead. Keeps the steps. */
   fail(key: string, token: string, options: FailOptions): Promise<boolean>;
+  /** What is known of an event. */
   get(key: string): Promise<StoredEvent | undefined>;
   /** Frees a dead or done event; counters restart, `attempt` does not. */
   revive(key: string, options: { readonly steps: 'keep' | 'clear' }): Promise<boolean>;
@@ -91,6 +96,7 @@ export interface WebhookStore {
   advance(entity: string, version: number, tx?: unknown): Promise<boolean>;
   /** Deletes at most `limit` expired rows and returns how many. */
   sweep(limit: number): Promise<number>;
+  /** Closes what it opened. */
   close(): Promise<void>;
   /** Told when `maxAgeSeconds` rests on the retention: from then on a bounded store refuses rather than forgets early. */
   requireRetention?(): void;

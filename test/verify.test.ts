@@ -7,7 +7,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import * as node from '../src/hmac/node.ts';
 import * as portable from '../src/hmac/portable.ts';
 import type { HmacVerifier } from '../src/hmac/types.ts';
-import { createKeyring, matchesSignature, readDigest } from '../src/verify.ts';
+import { createKeyring, matchesSignature, readDigest } from '../src/signature.ts';
 import { SECRET, sign } from './support/deliver.ts';
 
 const read = (name: string) => readFileSync(new URL(`vectors/${name}`, import.meta.url), 'utf8');

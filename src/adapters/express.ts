@@ -1,14 +1,16 @@
 /**
- * Receive webhooks in Express 4 and 5.
+ * Receives webhooks in an Express 4 or 5 application.
  *
  * @packageDocumentation
  */
 import type { ServerResponse } from 'node:http';
-import type { ReceivedWebhookEvent, WebhookReceiver } from '../index.ts';
+import type { ReceivedWebhookEvent, WebhookHandler } from '../index.ts';
 import { type NodeRequest, readNodeDelivery, writeNodeReply } from './read-node-body.ts';
 
+export type { NodeRequest } from './read-node-body.ts';
+
 declare global {
-  // biome-ignore lint/style/noNamespace: this is how Express is told of a property of its requests
+  // biome-ignore lint/style/noNamespace: where Express looks for what middleware adds to a request
   namespace Express {
     interface Request {
       /** Set by `webhookMiddleware`. */
@@ -17,45 +19,49 @@ declare global {
   }
 }
 
-/** An Express request, as far as an adapter knows it. */
+/** A request as Express 4 and 5 hand it on. */
 export interface ExpressRequest extends NodeRequest {
+  readonly params?: object;
   webhookEvent?: ReceivedWebhookEvent;
 }
 
-/** Handles a route. Never rejects, which Express 4 would not notice. */
-export type ExpressHandler = (request: ExpressRequest, response: ServerResponse) => Promise<void>;
-
-/** Handles a request or hands it on. */
-export type ExpressMiddleware = (
+/** A handler or middleware that fits `RequestHandler` of Express 4 and 5. */
+export type ExpressHandler = (
   request: ExpressRequest,
   response: ServerResponse,
   next: (error?: unknown) => void,
-) => Promise<void>;
+) => void;
 
 /**
- * Mounts a `WebhookHandler` on an Express route. Reads the bytes itself, whatever their content type; behind
- * `express.json()` it answers `body_already_parsed`, so mount it before.
- *
- * @example
- * ```ts
- * app.post('/webhooks/pathfinder', toExpressHandler(webhooks));
- * ```
+ * Mounts a `WebhookHandler`: `app.post('/webhooks/pathfinder', toExpressHandler(webhooks))`. Takes any content type, and
+ * works before `express.json()`, behind `express.raw()`, and where `req.rawBody` holds the bytes. Behind a parser that
+ * kept none it answers 500 `body_already_parsed` at once, and the log says what to do.
  */
-export function toExpressHandler(webhooks: WebhookReceiver): ExpressHandler {
-  return async (request, response) => {
-    writeNodeReply(response, await webhooks.receive(readNodeDelivery(request, webhooks.limits)));
+export function toExpressHandler(webhooks: Pick<WebhookHandler, 'receive' | 'limits'>): ExpressHandler {
+  return (request, response, next) => {
+    const delivery = readNodeDelivery(request, webhooks.limits, request.params);
+    webhooks
+      .receive(delivery)
+      .then((reply) => writeNodeReply(response, reply))
+      .catch(next);
   };
 }
 
 /**
- * Verifies and reads a delivery, sets `request.webhookEvent` and calls the next handler, for those who dispatch by
- * themselves. Nothing is claimed or remembered: a delivery that comes twice passes twice.
+ * Verifies and reads a delivery and sets `req.webhookEvent`, for those who dispatch by themselves; refuses the others as
+ * `toExpressHandler` does. No claim, no dedupe: a redelivered or replayed event passes again, and no handler that was
+ * registered with `on` runs.
  */
-export function webhookMiddleware(webhooks: WebhookReceiver): ExpressMiddleware {
-  return async (request, response, next) => {
-    const admission = await webhooks.admit(readNodeDelivery(request, webhooks.limits));
-    if ('reply' in admission) return writeNodeReply(response, admission.reply);
-    request.webhookEvent = admission.event;
-    next();
+export function webhookMiddleware(webhooks: Pick<WebhookHandler, 'admit' | 'limits'>): ExpressHandler {
+  return (request, response, next) => {
+    const delivery = readNodeDelivery(request, webhooks.limits, request.params);
+    webhooks
+      .admit(delivery)
+      .then((admission) => {
+        if ('reply' in admission) return writeNodeReply(response, admission.reply);
+        request.webhookEvent = admission.event;
+        return next();
+      })
+      .catch(next);
   };
 }

@@ -1,24 +1,25 @@
 /**
- * Receive webhooks on `node:http`.
+ * Receives webhooks with `node:http`, without a framework.
  *
  * @packageDocumentation
  */
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { WebhookReceiver } from '../index.ts';
-import { readNodeDelivery, writeNodeReply } from './read-node-body.ts';
+import type { ServerResponse } from 'node:http';
+import type { WebhookHandler } from '../index.ts';
+import { type NodeRequest, readNodeDelivery, writeNodeReply } from './read-node-body.ts';
+
+export type { NodeRequest } from './read-node-body.ts';
 
 /**
- * Makes a listener for `createServer`. Every path reaches it: route before it where the server has others.
- *
- * @example
- * ```ts
- * createServer(toNodeListener(webhooks)).listen(3000);
- * ```
+ * Makes a listener of a `WebhookHandler`: `createServer(toNodeListener(webhooks))`. It answers on every path; where the
+ * server has other routes, call it from the one that is the webhook's.
  */
 export function toNodeListener(
-  webhooks: WebhookReceiver,
-): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  return async (request, response) => {
-    writeNodeReply(response, await webhooks.receive(readNodeDelivery(request, webhooks.limits)));
+  webhooks: Pick<WebhookHandler, 'receive' | 'limits'>,
+): (request: NodeRequest, response: ServerResponse) => void {
+  return (request, response) => {
+    webhooks
+      .receive(readNodeDelivery(request, webhooks.limits))
+      .then((reply) => writeNodeReply(response, reply))
+      .catch((error) => response.destroy(error));
   };
 }

@@ -1,113 +1,131 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import {
-  refuseHead,
-  type WebhookBodyLimits,
-  type WebhookDelivery,
-  type WebhookDeliveryHead,
-  WebhookError,
-  type WebhookReply,
-} from '../index.ts';
+import { refuseHead, type WebhookBodyLimits, type WebhookDelivery, WebhookError, type WebhookReply } from '../index.ts';
 
-/** A request of `node:http` and of what is built on it. */
+/** A request of node:http, with what body parsers and platforms add to it. */
 export interface NodeRequest extends IncomingMessage {
-  /** What a body parser left. */
-  readonly body?: unknown;
-  /** The bytes, where a platform or a parser's `verify` kept them. */
+  /** The bytes, where something kept them: Cloud Functions, or the `verify` callback of a parser. Text counts as UTF-8. */
   readonly rawBody?: unknown;
-  readonly params?: unknown;
+  /** Heeded only as bytes, which is what `express.raw()` leaves. */
+  readonly body?: unknown;
+  /** The whole URL, where a router shortens `url`. */
+  readonly originalUrl?: string;
 }
 
-// How long the reply to a body that came too late may take to leave.
-const LAST_WORDS_MS = 1000;
+// How long a sender that was too slow gets to read why.
+const LINGER_MS = 1000;
+// A chunk of one byte costs a hundred to keep.
+const MOST_PIECES = 256;
 
 /**
- * Reads a delivery: refuses what needs no body, then takes the bytes from `rawBody`, from a parser that kept them
- * (`express.raw()`), or from the stream, never more than `maxBodyBytes` nor longer than `bodyTimeoutMs`.
+ * Reads a delivery off node:http: refuses by its head what needs no body, then takes `rawBody`, `body` as bytes, or the
+ * unread stream, of which it keeps at most `maxBodyBytes`. What follows a refusal is discarded until `bodyTimeoutMs`
+ * have passed; then the connection is cut.
+ *
+ * @param params - The route's parameters, of which a list (a wildcard of Express 5) is joined by slashes.
+ * @throws WebhookError whatever `refuseHead` throws, `body_too_large`, and `body_timeout` for a body that came too late
+ *   or not to its end.
  */
-export async function readNodeDelivery(request: NodeRequest, limits: WebhookBodyLimits): Promise<WebhookDelivery> {
-  const head = headOf(request);
+export async function readNodeDelivery(
+  request: NodeRequest,
+  limits: WebhookBodyLimits,
+  params: object = {},
+): Promise<WebhookDelivery> {
   const kept = keptBytes(request);
-  const alreadyParsed = kept === undefined && (request.readableDidRead || request.readableEnded);
+  const head = {
+    method: request.method ?? '',
+    url: request.originalUrl ?? request.url,
+    params: Object.fromEntries(Object.entries(params).map(([name, value]) => [name, [value].flat().join('/')])),
+    header(name: string) {
+      const value = request.headers[name.toLowerCase()];
+      return typeof value === 'string' ? value : undefined;
+    },
+  };
   try {
-    refuseHead(head, limits, alreadyParsed);
-  } catch (error) {
+    refuseHead(head, limits, !kept && isTaken(request));
+  } catch (refusal) {
     discard(request, limits.bodyTimeoutMs);
-    throw error;
+    throw refusal;
   }
-  return { ...head, body: kept ?? (await readStream(request, limits)) };
+  return Object.assign(head, { body: kept ?? (await readStream(request, limits)) });
 }
 
-/** Writes the reply, unless somebody else did or the client is gone. */
+/** Writes a reply, unless something else has answered or the sender is gone. */
 export function writeNodeReply(response: ServerResponse, { status, headers, body }: WebhookReply): void {
   if (response.headersSent || response.destroyed) return;
-  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(body) });
+  // Replies are ASCII; without a length Node would send them in chunks.
+  response.writeHead(status, { ...headers, 'content-length': body.length });
   response.end(body);
 }
 
-function headOf(request: NodeRequest): WebhookDeliveryHead {
-  return {
-    method: request.method ?? '',
-    url: request.url,
-    params: request.params as WebhookDeliveryHead['params'],
-    header(name) {
-      const value = request.headers[name.toLowerCase()];
-      return Array.isArray(value) ? value.join(', ') : value;
-    },
-  };
+function keptBytes({ rawBody, body }: NodeRequest): Uint8Array | undefined {
+  if (rawBody instanceof Uint8Array) return rawBody;
+  if (typeof rawBody === 'string') return new TextEncoder().encode(rawBody);
+  return body instanceof Uint8Array ? body : undefined;
 }
 
-function keptBytes({ rawBody, body }: NodeRequest): Uint8Array | undefined {
-  if (typeof rawBody === 'string') return Buffer.from(rawBody);
-  if (rawBody instanceof Uint8Array) return rawBody;
-  return body instanceof Uint8Array ? body : undefined;
+// With an encoding it gives text, of which the bytes cannot be had back.
+function isTaken({ readableDidRead, readableEnded, readableEncoding }: NodeRequest): boolean {
+  return readableDidRead || readableEnded || Boolean(readableEncoding);
 }
 
 function readStream(request: NodeRequest, { maxBodyBytes, bodyTimeoutMs }: WebhookBodyLimits): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    const timer = setTimeout(() => refuse('body_timeout', LAST_WORDS_MS), bodyTimeoutMs);
+    const blocks: Uint8Array[] = [];
+    let pieces: Uint8Array[] = [];
+    let size = 0;
+    const endsAtMs = performance.now() + bodyTimeoutMs;
+    const deadline = setTimeout(onLate, bodyTimeoutMs);
+    request.on('data', onData).on('end', onEnd).on('error', onLate).on('close', onLate).resume();
+    // Its events are over.
+    if (request.destroyed) onLate();
 
-    function onData(chunk: Buffer): void {
-      bytes += chunk.length;
-      if (bytes > maxBodyBytes) refuse('body_too_large', bodyTimeoutMs);
-      else chunks.push(chunk);
+    function onData(piece: Uint8Array): void {
+      size += piece.length;
+      if (size > maxBodyBytes) refuse('body_too_large');
+      else if (pieces.push(piece) === MOST_PIECES) {
+        blocks.push(join(pieces));
+        pieces = [];
+      }
     }
 
     function onEnd(): void {
-      leave();
-      const [only] = chunks;
-      resolve(only && chunks.length === 1 ? only : Buffer.concat(chunks, bytes));
+      settle();
+      resolve(join([...blocks, ...pieces]));
     }
 
-    // The sender is gone, and the reply with it.
-    function onClose(): void {
-      refuse('body_timeout', 0);
+    function onLate(): void {
+      refuse('body_timeout');
     }
 
-    function refuse(code: 'body_timeout' | 'body_too_large', lingerMs: number): void {
-      leave();
-      discard(request, lingerMs);
+    function refuse(code: 'body_too_large' | 'body_timeout'): void {
+      settle();
+      discard(request, Math.max(LINGER_MS, endsAtMs - performance.now()));
       reject(new WebhookError(code));
     }
 
-    function leave(): void {
-      clearTimeout(timer);
-      request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose);
+    function settle(): void {
+      clearTimeout(deadline);
+      request.off('data', onData).off('end', onEnd).off('error', onLate).off('close', onLate);
     }
-
-    request.on('data', onData).on('end', onEnd).on('error', onClose).on('close', onClose);
   });
 }
 
-// Reads on without keeping anything, since a socket closed on unread bytes can take the reply with it; but not for ever.
-function discard(request: NodeRequest, lingerMs: number): void {
+function join(pieces: readonly Uint8Array[]): Uint8Array {
+  const [only] = pieces;
+  if (only && pieces.length === 1) return only;
+  const joined = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
+  let offset = 0;
+  for (const piece of pieces) {
+    joined.set(piece, offset);
+    offset += piece.length;
+  }
+  return joined;
+}
+
+// To cut the sender off at once would also throw away the reply that it has yet to read.
+function discard(request: NodeRequest, forMs: number): void {
   if (request.readableEnded || request.destroyed) return;
-  const timer = setTimeout(() => {
-    if (!request.complete) request.destroy();
-  }, lingerMs);
-  timer.unref();
-  request.on('error', () => undefined);
-  request.once('close', () => clearTimeout(timer));
-  request.resume();
+  const cut = setTimeout(() => request.destroy(), forMs);
+  const stop = () => clearTimeout(cut);
+  request.on('end', stop).on('close', stop).resume();
 }

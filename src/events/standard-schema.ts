@@ -13,6 +13,7 @@ export interface StandardSchemaProps<Input = unknown, Output = Input> {
   readonly version: 1;
   /** The library's name. */
   readonly vendor: string;
+  /** Checks a value: its output, or what is wrong with it. */
   readonly validate: (value: unknown) => StandardSchemaResult<Output> | Promise<StandardSchemaResult<Output>>;
   /** Only for the compiler; no value is needed. */
   readonly types?: { readonly input: Input; readonly output: Output } | undefined;

@@ -1,6 +1,7 @@
 import { consoleLogger, type WebhookLogger } from '../logger.ts';
 import type { Claim, ClaimOptions, FailOptions, StoredEvent, WebhookStore } from '../store.ts';
 
+/** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
   /** Most ids remembered at once. Default 100,000. */
   readonly maxEntries?: number;

@@ -1,0 +1,66 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
+import { describe, expect, it, onTestFinished } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const pages = [
+  'README.md',
+  'src/README.md',
+  ...readdirSync(join(root, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+];
+
+const read = (page: string) => readFileSync(join(root, page), 'utf8');
+
+function blocksOf(page: string): string[] {
+  return [...read(page).matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) => code);
+}
+
+/** Compiles the blocks as an integrator's own files; the compiler's words, or none. */
+function compile(blocks: readonly string[]): string {
+  const folder = join(root, 'node_modules', `.docs-${process.pid}`);
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  mkdirSync(folder, { recursive: true });
+  for (const [i, block] of blocks.entries()) writeFileSync(join(folder, `block-${i}.ts`), `${block}\nexport {};\n`);
+  const config = { extends: '../../tsconfig.json', include: ['*.ts'], exclude: [] };
+  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
+  try {
+    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', folder, '--noEmit'], {
+      encoding: 'utf8',
+    });
+    return '';
+  } catch (error) {
+    return String((error as { stdout?: string }).stdout);
+  }
+}
+
+describe('the documentation', () => {
+  it('has code that compiles', () => {
+    const blocks = pages.flatMap(blocksOf);
+    expect(blocks.length).toBeGreaterThan(3);
+    expect(compile(blocks)).toBe('');
+  }, 60_000);
+
+  it('would be caught with code that does not', () => {
+    const wrong = blocksOf('README.md')[0]?.replace('data.user.email', 'data.user.mail') ?? '';
+    expect(compile([wrong])).toContain("Property 'mail' does not exist");
+  }, 60_000);
+
+  it('has a heading for every error code, with status, cause and cure, and no other', () => {
+    const sections = read('docs/errors.md').split(/^## /m).slice(1);
+    expect(sections.map((section) => section.split('\n')[0])).toEqual([...WEBHOOK_ERROR_CODES]);
+    for (const [i, code] of WEBHOOK_ERROR_CODES.entries()) {
+      const { status, message } = new WebhookError(code);
+      expect(sections[i]).toMatch(
+        new RegExp(`Status ${status}\\.[^]*\\*\\*Cause\\.\\*\\* \\S[^]*\\*\\*Cure\\.\\*\\* \\S`),
+      );
+      expect(message).toContain(`docs/errors.md#${code}`);
+    }
+  });
+
+  it('keeps the first page short', () => {
+    expect(read('README.md').split('\n').length).toBeLessThanOrEqual(150);
+  });
+});
