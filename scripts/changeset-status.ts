@@ -2,23 +2,35 @@ import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-// `changeset status` by itself compares with a base branch, which a clone of one commit or without a remote lacks.
+// `changeset status` compares with a base branch, which a shallow clone or one without a remote may lack.
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
 const pending = readdirSync(`${root}.changeset`).filter((file) => file.endsWith('.md') && file !== 'README.md');
+const malformed = pending.filter((file) => !isChangeset(readFileSync(`${root}.changeset/${file}`, 'utf8')));
 const lastTag = git('describe', '--tags', '--abbrev=0');
 
-if (pending.length > 0) {
-  execFileSync(`${root}node_modules/.bin/changeset`, ['status', '--since=HEAD'], { cwd: root, stdio: 'inherit' });
+if (malformed.length > 0) {
+  refuse(`Not a changeset: ${malformed.join(', ')}. It names this package and patch, minor or major, then says why.`);
+} else if (pending.length > 0) {
+  console.log(`Pending: ${pending.join(', ')}`);
 } else if (lastTag === undefined) {
-  console.log('No changeset, and no tag to compare with: nothing to hold against it.');
+  console.log('No changeset, and no tag to compare with.');
 } else if (lastTag !== `v${version}`) {
   console.log(`No changeset: version ${version} is prepared and not yet tagged.`);
 } else if (git('diff', '--quiet', lastTag, '--', 'src') === undefined) {
-  console.error(`src changed since ${lastTag} without a changeset: run \`npx changeset\`.`);
-  process.exitCode = 1;
+  refuse(`src changed since ${lastTag} without a changeset: run \`npx changeset\`.`);
 } else {
   console.log(`src is as in ${lastTag}.`);
+}
+
+function isChangeset(text: string): boolean {
+  // An empty front matter is how `changeset --empty` says that nothing is to be released.
+  return /^---\r?\n(?:(["'])@pathfinder\/webhooks\1: (?:patch|minor|major)\r?\n)?---\r?\n/.test(text);
+}
+
+function refuse(reason: string): void {
+  console.error(reason);
+  process.exitCode = 1;
 }
 
 /** What git printed, or `undefined` where it failed. */

@@ -35,7 +35,7 @@ export function matchesSignature(
 export function readDigest(signature: unknown): string | undefined {
   const header = Array.isArray(signature) && signature.length === 1 ? signature[0] : signature;
   // The grammar comes before any decoding: lenient hex decoders accept what this refuses.
-  return typeof header === 'string' ? /^sha256=([0-9a-f]{64})$/.exec(header)?.[1] : undefined;
+  return typeof header === 'string' && /^sha256=[0-9a-f]{64}$/.test(header) ? header.slice(7) : undefined;
 }
 
 /** A cache of at most 16 prepared keys, the least recently used leaving first; checks each secret it meets. */

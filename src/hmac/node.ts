@@ -23,20 +23,20 @@ export function hmacVerifier(secret: Uint8Array): HmacVerifier {
     outer[i] = byte ^ 0x5c;
   }
 
+  const { hash, timingSafeEqual } = crypto;
   // Digests travel as binary strings: one-shot hashes return those faster than buffers.
   function digest(body: Uint8Array): string {
-    if (!crypto.hash || body.length > ONE_SHOT_BYTES)
-      return crypto.createHmac('sha256', key).update(body).digest('binary');
+    if (!hash || body.length > ONE_SHOT_BYTES) return crypto.createHmac('sha256', key).update(body).digest('binary');
     inner.set(innerPad);
     inner.set(body, BLOCK_BYTES);
-    outer.write(crypto.hash('sha256', inner.subarray(0, BLOCK_BYTES + body.length), 'binary'), BLOCK_BYTES, 'binary');
-    return crypto.hash('sha256', outer, 'binary');
+    outer.write(hash('sha256', inner.subarray(0, BLOCK_BYTES + body.length), 'binary'), BLOCK_BYTES, 'binary');
+    return hash('sha256', outer, 'binary');
   }
 
   return (payload, hexDigest) => {
     computed.write(digest(typeof payload === 'string' ? Buffer.from(payload) : payload), 'binary');
     claimed.write(hexDigest, 'hex');
-    return crypto.timingSafeEqual(computed, claimed);
+    return timingSafeEqual(computed, claimed);
   };
 }
 
