@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { relative, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { type BuildOptions, build } from 'esbuild';
@@ -69,8 +69,8 @@ function without(files: ReadonlySet<string>): NonNullable<BuildOptions['plugins'
     name: 'without',
     setup({ onResolve }) {
       onResolve({ filter: /^\.\.?\// }, ({ path, resolveDir }) => {
-        const file = resolve(resolveDir, path);
-        return files.has(file) ? { path: `./${relative(root, file)}`, external: true } : undefined;
+        // One short name for all of them: the hashes in the names of chunks are nothing that an integrator loads.
+        return files.has(resolve(resolveDir, path)) ? { path: 'core', external: true } : undefined;
       });
     },
   };

@@ -24,6 +24,7 @@ import {
 } from './events/index.ts';
 import type { Core, Handler, HandlerOptions, Job } from './execution.ts';
 import { createInRequest, type InRequest } from './in-request.ts';
+import { consoleLogger } from './logger.ts';
 import { WebhookMetrics } from './metrics.ts';
 import { readOptions, type Settings, type WebhookHandlerOptions } from './options.ts';
 import { parseWebhookEvent } from './parse.ts';
@@ -77,7 +78,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   constructor(secretOrOptions: WebhookSecret | WebhookHandlerOptions<E>) {
     const options = isOptions(secretOrOptions) ? secretOrOptions : { secret: secretOrOptions };
     this.#options = options;
-    this.#authenticator = createAuthenticator(options.secret);
+    this.#authenticator = createAuthenticator(options.secret, options.logger ?? consoleLogger);
     this.#store = options.store ?? options.queue?.store ?? memoryStore();
     this.#settings = readOptions(options, this.#store);
     const { maxBodyBytes, bodyTimeoutMs, logger, now } = this.#settings;

@@ -75,7 +75,7 @@ export {
   type WebhookErrorHandlerOptions,
 } from './failure.ts';
 export { WebhookHandler } from './handler.ts';
-export type { WebhookLogger } from './logger.ts';
+export { consoleLogger, type WebhookLogger } from './logger.ts';
 export {
   type WebhookCounts,
   WebhookMetrics,

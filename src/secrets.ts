@@ -1,6 +1,7 @@
 import type { WebhookDeliveryHead } from './delivery.ts';
 import { WebhookError } from './errors.ts';
 import type { HmacVerifier } from './hmac/types.ts';
+import type { WebhookLogger } from './logger.ts';
 import { createKeyring, matchesSignature, readDigest, type WebhookSecret, type WebhookSignature } from './signature.ts';
 
 /** A tenant's secret, as a `secret` function returns it. */
@@ -32,14 +33,24 @@ export interface Authenticator {
 }
 
 const RESOLVER_TIMEOUT_MS = 5000;
+const SAFE_SECRET_LENGTH = 16;
 const ONE_SENDER: Sender = { tenant: undefined };
 // Signs nothing that anybody sends; it stands in for a tenant that does not exist, so that both take the same work.
 const DECOY = 'there is no such tenant';
 
 /** @throws TypeError for a secret that `verifyWebhookSignature` refuses. */
-export function createAuthenticator(secret: WebhookSecret | SecretResolver): Authenticator {
+export function createAuthenticator(
+  secret: WebhookSecret | SecretResolver,
+  logger: Pick<WebhookLogger, 'warn'>,
+): Authenticator {
   const keyring = createKeyring();
-  return typeof secret === 'function' ? manyTenants(secret, keyring) : oneTenant(keyring(secret));
+  if (typeof secret === 'function') return manyTenants(secret, keyring);
+  const keys = keyring(secret);
+  // One delivery that leaks is enough to guess a short secret at leisure.
+  if ([secret].flat().some((one) => one.length < SAFE_SECRET_LENGTH)) {
+    logger.warn({}, `A webhook secret is shorter than ${SAFE_SECRET_LENGTH} characters: use 32 random bytes.`);
+  }
+  return oneTenant(keys);
 }
 
 function oneTenant(keys: readonly HmacVerifier[]): Authenticator {

@@ -755,6 +755,14 @@ describe('serialBy', () => {
   });
 });
 
+it('a secret short enough to guess brings a warning without it', () => {
+  const logger = recordingLogger();
+  new WebhookHandler({ secret: ['fifteen letters', 'x'.repeat(16)], logger });
+  new WebhookHandler({ secret: 'x'.repeat(16), logger });
+  const message = 'A webhook secret is shorter than 16 characters: use 32 random bytes.';
+  expect(logger.lines).toEqual([{ level: 'warn', fields: {}, message }]);
+});
+
 describe('construction refuses', () => {
   it.each<[string, () => unknown, RegExp]>([
     ['no secret', () => new WebhookHandler(undefined as unknown as string), /Webhook secret: pass/],

@@ -4,7 +4,7 @@
  * @packageDocumentation
  */
 import type { ServerResponse } from 'node:http';
-import type { ReceivedWebhookEvent, WebhookHandler } from '../index.ts';
+import type { ReceivedWebhookEvent, WebhookReceiver } from '../index.ts';
 import { type NodeRequest, readNodeDelivery, writeNodeReply } from './read-node-body.ts';
 
 export type { NodeRequest } from './read-node-body.ts';
@@ -21,7 +21,6 @@ declare global {
 
 /** A request as Express 4 and 5 hand it on. */
 export interface ExpressRequest extends NodeRequest {
-  readonly params?: object;
   webhookEvent?: ReceivedWebhookEvent;
 }
 
@@ -33,15 +32,19 @@ export type ExpressHandler = (
 ) => void;
 
 /**
- * Mounts a `WebhookHandler`: `app.post('/webhooks/pathfinder', toExpressHandler(webhooks))`. Takes any content type, and
- * works before `express.json()`, behind `express.raw()`, and where `req.rawBody` holds the bytes. Behind a parser that
- * kept none it answers 500 `body_already_parsed` at once, and the log says what to do.
+ * Mounts a `WebhookHandler` on a route. Takes any content type, and works before `express.json()`, behind
+ * `express.raw()`, and where `req.rawBody` holds the bytes. Behind a parser that kept none it answers 500
+ * `body_already_parsed` at once, and the log says what to do.
+ *
+ * @example
+ * ```ts
+ * app.post('/webhooks/pathfinder', toExpressHandler(webhooks));
+ * ```
  */
-export function toExpressHandler(webhooks: Pick<WebhookHandler, 'receive' | 'limits'>): ExpressHandler {
+export function toExpressHandler(webhooks: WebhookReceiver): ExpressHandler {
   return (request, response, next) => {
-    const delivery = readNodeDelivery(request, webhooks.limits, request.params);
     webhooks
-      .receive(delivery)
+      .receive(readNodeDelivery(request, webhooks.limits))
       .then((reply) => writeNodeReply(response, reply))
       .catch(next);
   };
@@ -52,11 +55,10 @@ export function toExpressHandler(webhooks: Pick<WebhookHandler, 'receive' | 'lim
  * `toExpressHandler` does. No claim, no dedupe: a redelivered or replayed event passes again, and no handler that was
  * registered with `on` runs.
  */
-export function webhookMiddleware(webhooks: Pick<WebhookHandler, 'admit' | 'limits'>): ExpressHandler {
+export function webhookMiddleware(webhooks: WebhookReceiver): ExpressHandler {
   return (request, response, next) => {
-    const delivery = readNodeDelivery(request, webhooks.limits, request.params);
     webhooks
-      .admit(delivery)
+      .admit(readNodeDelivery(request, webhooks.limits))
       .then((admission) => {
         if ('reply' in admission) return writeNodeReply(response, admission.reply);
         request.webhookEvent = admission.event;

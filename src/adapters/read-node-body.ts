@@ -9,31 +9,27 @@ export interface NodeRequest extends IncomingMessage {
   readonly body?: unknown;
   /** The whole URL, where a router shortens `url`. */
   readonly originalUrl?: string;
+  /** The route's parameters; a list, as Express 5 makes of a wildcard, is joined by slashes. */
+  readonly params?: object;
 }
 
 // How long a sender that was too slow gets to read why.
 const LINGER_MS = 1000;
-// A chunk of one byte costs a hundred to keep.
-const MOST_PIECES = 256;
 
 /**
  * Reads a delivery off node:http: refuses by its head what needs no body, then takes `rawBody`, `body` as bytes, or the
  * unread stream, of which it keeps at most `maxBodyBytes`. What follows a refusal is discarded until `bodyTimeoutMs`
  * have passed; then the connection is cut.
  *
- * @param params - The route's parameters, of which a list (a wildcard of Express 5) is joined by slashes.
  * @throws WebhookError whatever `refuseHead` throws, `body_too_large`, and `body_timeout` for a body that came too late
  *   or not to its end.
  */
-export async function readNodeDelivery(
-  request: NodeRequest,
-  limits: WebhookBodyLimits,
-  params: object = {},
-): Promise<WebhookDelivery> {
+export async function readNodeDelivery(request: NodeRequest, limits: WebhookBodyLimits): Promise<WebhookDelivery> {
+  const { method = '', url, originalUrl = url, params = {} } = request;
   const kept = keptBytes(request);
   const head = {
-    method: request.method ?? '',
-    url: request.originalUrl ?? request.url,
+    method,
+    url: originalUrl,
     params: Object.fromEntries(Object.entries(params).map(([name, value]) => [name, [value].flat().join('/')])),
     header(name: string) {
       const value = request.headers[name.toLowerCase()];
@@ -46,7 +42,7 @@ export async function readNodeDelivery(
     discard(request, limits.bodyTimeoutMs);
     throw refusal;
   }
-  return Object.assign(head, { body: kept ?? (await readStream(request, limits)) });
+  return { ...head, body: kept ?? (await readStream(request, limits)) };
 }
 
 /** Writes a reply, unless something else has answered or the sender is gone. */
@@ -58,9 +54,8 @@ export function writeNodeReply(response: ServerResponse, { status, headers, body
 }
 
 function keptBytes({ rawBody, body }: NodeRequest): Uint8Array | undefined {
-  if (rawBody instanceof Uint8Array) return rawBody;
   if (typeof rawBody === 'string') return new TextEncoder().encode(rawBody);
-  return body instanceof Uint8Array ? body : undefined;
+  return [rawBody, body].find((bytes) => bytes instanceof Uint8Array);
 }
 
 // With an encoding it gives text, of which the bytes cannot be had back.
@@ -70,8 +65,7 @@ function isTaken({ readableDidRead, readableEnded, readableEncoding }: NodeReque
 
 function readStream(request: NodeRequest, { maxBodyBytes, bodyTimeoutMs }: WebhookBodyLimits): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
-    const blocks: Uint8Array[] = [];
-    let pieces: Uint8Array[] = [];
+    let bytes = new Uint8Array();
     let size = 0;
     const endsAtMs = performance.now() + bodyTimeoutMs;
     const deadline = setTimeout(onLate, bodyTimeoutMs);
@@ -79,18 +73,27 @@ function readStream(request: NodeRequest, { maxBodyBytes, bodyTimeoutMs }: Webho
     // Its events are over.
     if (request.destroyed) onLate();
 
-    function onData(piece: Uint8Array): void {
-      size += piece.length;
-      if (size > maxBodyBytes) refuse('body_too_large');
-      else if (pieces.push(piece) === MOST_PIECES) {
-        blocks.push(join(pieces));
-        pieces = [];
-      }
+    function onData(piece: Uint8Array<ArrayBuffer>): void {
+      const end = size + piece.length;
+      if (end > maxBodyBytes) return refuse('body_too_large');
+      if (size > 0) {
+        if (end > bytes.length) grow(end);
+        bytes.set(piece, size);
+      } else bytes = piece;
+      size = end;
+    }
+
+    // Once for a body whose length was announced. A list of pieces could weigh a hundred times as much as they do.
+    function grow(end: number): void {
+      const announced = Number(request.headers['content-length']);
+      const grown = new Uint8Array(announced >= end ? announced : 2 * end);
+      grown.set(bytes);
+      bytes = grown;
     }
 
     function onEnd(): void {
       settle();
-      resolve(join([...blocks, ...pieces]));
+      resolve(bytes.length > size ? bytes.slice(0, size) : bytes);
     }
 
     function onLate(): void {
@@ -108,18 +111,6 @@ function readStream(request: NodeRequest, { maxBodyBytes, bodyTimeoutMs }: Webho
       request.off('data', onData).off('end', onEnd).off('error', onLate).off('close', onLate);
     }
   });
-}
-
-function join(pieces: readonly Uint8Array[]): Uint8Array {
-  const [only] = pieces;
-  if (only && pieces.length === 1) return only;
-  const joined = new Uint8Array(pieces.reduce((size, piece) => size + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    joined.set(piece, offset);
-    offset += piece.length;
-  }
-  return joined;
 }
 
 // To cut the sender off at once would also throw away the reply that it has yet to read.

@@ -115,6 +115,14 @@ for (const [name, express] of frameworks) {
       },
     );
 
+    it('heeds no header that claims somebody else has checked', async () => {
+      const { port } = await serve([]);
+      for (const name of ['x-middleware-subrequest', 'x-forwarded-user', 'x-original-url', 'x-http-method-override']) {
+        const reply = await sendRaw(port, { chunks: [bodyOf()], headers: [[name, '/webhooks']] });
+        expect(reply).toEqual(refused(401, 'invalid_signature'));
+      }
+    });
+
     it('gives middleware a verified event, and forgeries the same reply', async () => {
       const { send, port } = await serve([], (app, webhooks) => {
         app.post('/webhooks', webhookMiddleware(webhooks), (request, response) => {

@@ -1,0 +1,55 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import * as core from '@pathfinder/webhooks';
+import { describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const files = execFileSync('git', ['ls-files', 'src'], { cwd: root, encoding: 'utf8' })
+  .split('\n')
+  .filter((file) => file.endsWith('.ts') && !file.startsWith('src/cli/'));
+
+function linesWith(pattern: RegExp): string[] {
+  return files.flatMap((file) => {
+    const lines = readFileSync(`${root}${file}`, 'utf8').split('\n');
+    return lines.filter((line) => pattern.test(line)).map((line) => `${file}: ${line.trim()}`);
+  });
+}
+
+describe('the sources', () => {
+  it('are the ones that were meant', () => {
+    expect(files).toContain('src/signature.ts');
+    expect(linesWith(/timingSafeEqual/).length).toBeGreaterThan(0);
+  });
+
+  it('compare no digest with an operator', () => {
+    expect(linesWith(/(digest|signature|mac)\w*\s*[=!]==?\s*\w*(digest|signature|mac|header)/i)).toEqual([]);
+  });
+
+  it('read no environment, which would let it turn verification off', () => {
+    expect(linesWith(/process\.env|NODE_ENV|import\.meta\.env/)).toEqual([]);
+  });
+
+  it('evaluate no text as code', () => {
+    expect(linesWith(/\beval\(|new Function\(|import\([^'")]/)).toEqual([]);
+  });
+
+  it('mark names in regular expressions by no nested or trailing repetition', () => {
+    expect(linesWith(/\/[^/\n]*(\+|\*)\)(\+|\*)/)).toEqual([]);
+  });
+});
+
+describe('the package', () => {
+  const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as Record<string, Record<string, string>>;
+
+  it('offers no signer from its main entry, where a receiver could verify what it signed itself', () => {
+    expect(Object.keys(core).filter((name) => /^sign|Signer/.test(name))).toEqual([]);
+  });
+
+  it('brings zod alone, runs nothing when it is installed, and ships nothing but dist', () => {
+    expect(Object.keys(manifest.dependencies ?? {})).toEqual(['zod']);
+    expect(Object.keys(manifest.scripts ?? {}).filter((name) => /install|^prepare$|^postpack$/.test(name))).toEqual([]);
+    expect(manifest.files).toEqual(['dist']);
+    expect(readFileSync(`${root}package-lock.json`, 'utf8')).not.toContain('"resolved": "http');
+  });
+});
