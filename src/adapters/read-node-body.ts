@@ -75,8 +75,8 @@ function readStream(request: NodeRequest, { maxBodyBytes, bodyTimeoutMs }: Webho
 
     function onData(piece: Uint8Array<ArrayBuffer>): void {
       const end = size + piece.length;
-      if (end > maxBodyBytes) return refuse('body_too_large');
-      if (size > 0) {
+      if (end > maxBodyBytes) refuse('body_too_large');
+      else if (size > 0) {
         if (end > bytes.length) grow(end);
         bytes.set(piece, size);
       } else bytes = piece;

@@ -1,0 +1,20 @@
+import { defineConfig, mergeConfig } from 'vitest/config';
+import base from './vitest.config.ts';
+
+// What runs inside one process: the built package, the examples and the documentation say nothing about a mutant.
+const inProcess = [
+  'verify',
+  'parse',
+  'handler',
+  'queued',
+  'transaction',
+  'construct',
+  'canary',
+  'retry',
+  'stores/memory',
+];
+
+export default mergeConfig(
+  { ...base, test: { ...base.test, include: [], reporters: [] } },
+  defineConfig({ test: { include: inProcess.map((name) => `test/${name}.test.ts`), reporters: ['dot'] } }),
+);
