@@ -82,10 +82,13 @@ class Context implements HandlerContext {
 
 function once<T>(run: HandlerRun, step: string, work: () => T | Promise<T>): Promise<T> {
   run.onces ??= new Map();
-  const begun = run.onces.get(step);
+  const { onces } = run;
+  const begun = onces.get(step);
   if (begun) return begun as Promise<T>;
   const result = runOnceOnly(run, step, work);
-  run.onces.set(step, result);
+  onces.set(step, result);
+  // What failed may be tried again, within the same run too.
+  result.catch(() => onces.delete(step));
   return result;
 }
 

@@ -107,6 +107,11 @@ export class LeaseLostError extends WebhookError {
 
 /** Whether `error` is a `WebhookError`, of this or any other copy of the package; with `code`, of that code. */
 export function isWebhookError(error: unknown, code?: WebhookErrorCode): error is WebhookError {
-  if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
-  return code === undefined || (error as WebhookError).code === code;
+  try {
+    if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+    return code === undefined || (error as WebhookError).code === code;
+  } catch {
+    // A proxy that throws: whatever it is, it is none of ours.
+    return false;
+  }
 }

@@ -35,6 +35,7 @@ import { createRegistry } from './registry.ts';
 import { createReporter, type Reporter } from './reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
 import { resultOf, type WebhookResult } from './result.ts';
+import { logAboutEvent } from './retry.ts';
 import { type Authenticator, createAuthenticator, type Sender } from './secrets.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { eventKey, type WebhookStore } from './store.ts';
@@ -312,8 +313,14 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
 
   // For what may be lost: nothing moves behind a 2xx that the sender takes as safe.
   #background(work: Promise<unknown>, head: Pick<WebhookDelivery, 'waitUntil'>): void {
-    const safe = work.catch((err) => this.#settings.logger.error({ err }, 'Work behind a webhook reply failed'));
-    this.#waitUntil(head)?.(safe);
+    const failed = (err: unknown) =>
+      logAboutEvent(this.#settings.logger, 'error', undefined, { err }, 'Work behind a webhook reply failed');
+    const safe = work.catch(failed);
+    try {
+      this.#waitUntil(head)?.(safe);
+    } catch (error) {
+      failed(error);
+    }
   }
 
   #requireQueue(): WebhookQueue {

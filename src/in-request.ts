@@ -23,63 +23,72 @@ export interface Led {
   readonly led: boolean;
 }
 
+interface Leader {
+  readonly bodyHash: string;
+  readonly processing: Promise<Processing>;
+}
+
 export function createInRequest(core: Core): InRequest {
   // Events at work in this process: bounded by the requests that are open.
-  const running = new Map<string, Promise<Processing>>();
+  const running = new Map<string, Leader>();
 
   async function lead(job: Job, background: (work: Promise<unknown>) => void): Promise<Led> {
-    const processing = processEvent(core, job);
-    running.set(job.key, processing);
+    const leader: Leader = { bodyHash: job.bodyHash, processing: processEvent(core, job) };
+    // One with other bytes keeps its place: copies of it still have to hear of it.
+    if (!running.has(job.key)) running.set(job.key, leader);
     let recorded: Promise<Processed> | undefined;
     try {
-      const processed = await processing;
-      recorded = processed.recorded;
+      let processed = await leader.processing;
       // The sender delivers a dead event again: somebody wants it run.
-      if (processed.outcome.status === 'dead') return { outcome: await revive(job), led: true };
+      if (processed.outcome.status === 'dead') processed = await revive(job);
+      recorded = processed.recorded;
       return { outcome: processed.outcome, led: true };
     } finally {
-      if (recorded) {
-        // Still running behind its reply: until it has settled, a copy hears what this delivery heard.
-        background(recorded.finally(() => running.delete(job.key)));
-      } else running.delete(job.key);
+      // Still running behind its reply: until it has settled, a copy hears what this delivery heard.
+      if (recorded) background(recorded.finally(() => leave(job.key, leader)));
+      else leave(job.key, leader);
     }
   }
 
-  async function follow(job: Job, leader: Promise<Processing>): Promise<Led> {
-    // Asked first, since the store knows at once if the bytes are others.
-    const { outcome } = await processEvent(core, job);
-    if (outcome.status !== 'busy') return { outcome, led: true };
-    const over = new AbortController();
-    const late = sleep(DUPLICATE_WAIT_MS, over.signal).then(
-      () => outcome,
-      () => outcome,
-    );
-    const heard = leader.then(
-      (led) => led.outcome,
-      () => outcome,
-    );
-    const first = await Promise.race([heard, late]);
-    over.abort();
-    return { outcome: first.status === 'processed' ? { status: 'duplicate' } : first, led: false };
+  function leave(key: string, leader: Leader): void {
+    if (running.get(key) === leader) running.delete(key);
   }
 
-  async function revive(job: Job): Promise<Processed> {
+  async function revive(job: Job): Promise<Processing> {
     try {
       await core.store.revive(job.key, { steps: 'keep' });
     } catch (cause) {
       throw new WebhookError('store_unavailable', { cause });
     }
-    const { outcome } = await processEvent(core, job);
-    return outcome.status === 'dead' ? { status: 'busy', retryAfterMs: 0 } : outcome;
+    return processEvent(core, job);
   }
 
   return {
     process(job, background) {
       const leader = running.get(job.key);
-      return leader ? follow(job, leader) : lead(job, background);
+      // Other bytes are for the store to judge.
+      return leader?.bodyHash === job.bodyHash ? follow(leader) : lead(job, background);
     },
     async idle() {
-      await Promise.allSettled(running.values());
+      await Promise.allSettled(Array.from(running.values(), ({ processing }) => processing));
     },
   };
+}
+
+const BUSY: Processed = { status: 'busy', retryAfterMs: 0 };
+
+async function follow({ processing }: Leader): Promise<Led> {
+  const over = new AbortController();
+  const late = sleep(DUPLICATE_WAIT_MS, over.signal).then(
+    () => BUSY,
+    () => BUSY,
+  );
+  try {
+    const outcome = await Promise.race([processing.then((led) => led.outcome), late]);
+    // One more duplicate for the metrics; what else became of the event is counted where it ran.
+    if (outcome.status === 'processed') return { outcome: { status: 'duplicate' }, led: true };
+    return { outcome, led: false };
+  } finally {
+    over.abort();
+  }
 }

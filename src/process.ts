@@ -4,7 +4,7 @@ import { extraRunsStep, type HandlerResult, policyOf, type StartedHandler, start
 import { WebhookError } from './errors.ts';
 import type { Core, Execution, Job, Registration } from './execution.ts';
 import { keepLease, leaseEndMs, leaseMsOf, stopLease } from './lease.ts';
-import { isNonRetryableError, retryDelayMs, sleep } from './retry.ts';
+import { isNonRetryableError, logAboutEvent, retryDelayMs, sleep } from './retry.ts';
 import type { Claim } from './store.ts';
 
 /** A handler that failed, and with what. */
@@ -65,7 +65,8 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   const execution = takeUp(core, job, claim, startedAtMs, started);
   if (!core.inRequest && claim.claims > claim.failures + MOST_LOST_CLAIMS) return { outcome: await bury(execution) };
   if (handlers.length === 0) return { outcome: await finishUnhandled(execution) };
-  const left = claim.claims === 1 ? handlers : handlers.filter((handler) => !(handler.id in execution.steps));
+  // Not by `claims`: a revival starts those anew, and keeps the steps.
+  const left = claim.attempt === 1 ? handlers : handlers.filter((handler) => !(handler.id in execution.steps));
   execution.pending = left.length;
   for (const handler of left) started.push(startHandler(execution, handler));
   return stop ? runStoppable(execution, started, stop) : runStarted(execution, started);
@@ -116,10 +117,8 @@ function takeUp(
 ): Execution {
   const { token, steps, bodyReplaced } = claim;
   if (bodyReplaced) {
-    core.logger.warn(
-      { event_id: job.event.id },
-      'A failed event came back with other bytes; they replace the old ones',
-    );
+    const message = 'A failed event came back with other bytes; they replace the old ones';
+    logAboutEvent(core.logger, 'warn', job.event, {}, message);
   }
   const held = { key: job.key, token, claimedAtMs: startedAtMs };
   const lease = keepLease(core.store, core.alarms, held, (error) => stopAll(started, error));

@@ -1,6 +1,7 @@
 import { matchesPattern, nearestEventType, type ReceivedWebhookEvent } from './events/index.ts';
-import type { Handler, Registration, Registry } from './execution.ts';
+import type { Handler, HandlerOptions, Registration, Registry } from './execution.ts';
 import type { WebhookLogger } from './logger.ts';
+import { IN_PROCESS_RETRY, retryPolicy } from './retry.ts';
 
 export interface RegistryOptions {
   readonly knownTypes: ReadonlySet<string>;
@@ -45,6 +46,7 @@ export function createRegistry({ knownTypes, durable, logger }: RegistryOptions)
     add(patterns, handler, options) {
       if (typeof handler !== 'function') throw new TypeError('A webhook handler must be a function.');
       if (patterns.length === 0) throw new TypeError('Pass at least one event type or pattern.');
+      checkOptions(options);
       const joined = patterns.join(',');
       const name = nameFor(joined, handler, options.name);
       const id = `${joined}#${name}`;
@@ -75,4 +77,15 @@ export function createRegistry({ knownTypes, durable, logger }: RegistryOptions)
 
     patterns: () => registrations.flatMap((one) => one.patterns),
   };
+}
+
+// Here and not at the first failure, when nobody could be told.
+function checkOptions({ timeoutMs, retry, serialBy }: HandlerOptions): void {
+  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
+    throw new TypeError('`timeoutMs` must be a number above 0.');
+  }
+  if (serialBy !== undefined && typeof serialBy !== 'function') {
+    throw new TypeError('`serialBy` must be a function of the event that returns a key.');
+  }
+  if (retry) retryPolicy(retry, IN_PROCESS_RETRY);
 }

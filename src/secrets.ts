@@ -67,7 +67,8 @@ function manyTenants(resolve: SecretResolver, keyring: ReturnType<typeof createK
   return {
     async authenticate(body, signature, head) {
       refuseMalformed(signature);
-      const found = await resolveInTime(resolve, head);
+      // What a driver gives for no row is no tenant either.
+      const found = (await resolveInTime(resolve, withoutBody(head))) ?? undefined;
       let keys: readonly HmacVerifier[];
       try {
         keys = keyring(found === undefined ? DECOY : found.secret);
@@ -85,6 +86,12 @@ function manyTenants(resolve: SecretResolver, keyring: ReturnType<typeof createK
       );
     },
   };
+}
+
+// Adapters hand in the whole delivery; of an unverified body nothing may be known.
+function withoutBody(head: WebhookDeliveryHead): WebhookDeliveryHead {
+  const { method, url, params, env } = head;
+  return { method, url, params, env, header: (name) => head.header(name), waitUntil: (work) => head.waitUntil?.(work) };
 }
 
 async function resolveInTime(resolve: SecretResolver, head: WebhookDeliveryHead): Promise<TenantSecret | undefined> {

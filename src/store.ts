@@ -4,7 +4,7 @@ export interface StoredEvent {
   readonly state: 'free' | 'active' | 'done' | 'dead';
   /** Number of the last claim: the fencing token. Never falls while the row exists. */
   readonly attempt: number;
-  /** Claims since the last revival. */
+  /** Claims since the last revival, without those that were given back. */
   readonly claims: number;
   /** Failures since the last revival. */
   readonly failures: number;
@@ -44,7 +44,7 @@ export interface FailOptions {
   readonly retryInMs?: number | undefined;
   /** Failed for good: only `revive` frees it. */
   readonly dead?: boolean | undefined;
-  /** Absent: the claim is given back, and no failure is counted. */
+  /** Absent: the claim is given back, and neither it nor a failure is counted. */
   readonly error?: string | undefined;
 }
 

@@ -220,7 +220,7 @@ describe('with a queue', () => {
     await delay(5);
     stop.abort(new Error('deploy'));
     expect(await outcome).toEqual({ kind: 'retry', inMs: 0 });
-    expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 0, claims: 1 });
+    expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 0, claims: 0 });
     const stopped = new AbortController();
     stopped.abort();
     expect(await run(stopped.signal)).toEqual({ kind: 'retry', inMs: 0 });

@@ -86,8 +86,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
       throw new Error(`memoryStore holds its limit of ${maxEntries} events. Raise maxEntries or use a durable store.`);
     }
     finished.delete(row[0]);
-    if (!warned) logger.warn({ maxEntries }, 'memoryStore is full and forgets finished events before their time');
+    if (warned) return;
     warned = true;
+    logger.warn({ maxEntries }, 'memoryStore is full and forgets finished events before their time');
   }
 
   function find(key: string, nowMs: number): Row | undefined {
@@ -186,7 +187,9 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
       const row = owned(key, token);
       if (!row) return false;
       row.state = dead ? 'dead' : 'free';
-      if (error !== undefined) row.failures++;
+      // A claim that is given back is no lost one.
+      if (error === undefined) row.claims--;
+      else row.failures++;
       row.untilMs = now() + (retryInMs ?? 0);
       row.details = { steps: row.details?.steps ?? Object.create(null), error, held: retryInMs !== undefined };
       return true;

@@ -79,7 +79,7 @@ describe('memoryStore', () => {
     expect(await store.get('k')).toEqual({
       state: 'dead',
       attempt: 4,
-      claims: 4,
+      claims: 3,
       failures: 3,
       bodyHash: 'h',
       error: 'no',
