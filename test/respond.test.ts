@@ -1,0 +1,55 @@
+import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
+import { describe, expect, it } from 'vitest';
+import { replyTo, replyToError } from '../src/respond.ts';
+import { resultOf } from '../src/result.ts';
+import { HEADERS, RETRY } from './support/deliver.ts';
+import { receiverWith } from './support/receiver.ts';
+
+const event = { id: 'evt_1', type: 'x', api_version: '1', created: 1, data: {} };
+const failures = [{ handlerName: 'a', error: new Error('hunter2') }];
+
+describe('the reply to a result', () => {
+  it.each([
+    ['processed', 2, [], 200, '{"success":true,"status":"processed","processed":2,"failed":0}'],
+    ['processed', 0, [], 200, '{"success":true,"status":"processed","processed":0,"failed":0}'],
+    ['duplicate', 0, [], 200, '{"success":true,"status":"duplicate","processed":0,"failed":0}'],
+    ['unhandled', 0, [], 200, '{"success":true,"status":"unhandled","processed":0,"failed":0}'],
+    ['queued', 0, [], 202, '{"success":true,"status":"queued","processed":0,"failed":0}'],
+    ['failed', 3, failures, 500, '{"success":false,"status":"failed","processed":3,"failed":1}'],
+  ] as const)('%s', (status, processed, failed, code, body) => {
+    const result = resultOf(status, event, processed, failed);
+    expect(replyTo(result)).toEqual({ status: code, headers: HEADERS, body });
+    expect(receiverWith().webhooks.reply(result)).toEqual(replyTo(result));
+  });
+
+  it('in_progress asks to come back', () => {
+    expect(replyTo(resultOf('in_progress', event))).toEqual({
+      status: 503,
+      headers: { ...HEADERS, ...RETRY },
+      body: '{"success":false,"error":"in_progress"}',
+    });
+  });
+
+  it('can be made of what a route of one’s own spread and sent', () => {
+    const result = resultOf('failed', event, 3, failures);
+    expect(JSON.stringify({ success: true, ...result })).toBe(
+      '{"success":true,"status":"failed","processed":3,"failed":1}',
+    );
+    expect([result.event, result.failures]).toEqual([event, failures]);
+    expect(JSON.stringify(result)).toBe('{"status":"failed","processed":3,"failed":1}');
+  });
+});
+
+describe('the reply to a refusal', () => {
+  const extras: Readonly<Record<number, Readonly<Record<string, string>>>> = { 405: { allow: 'POST' }, 503: RETRY };
+
+  it.each(WEBHOOK_ERROR_CODES)('%s', (code) => {
+    const { status } = new WebhookError(code);
+    const error = status === 401 ? 'invalid_signature' : code;
+    expect(replyToError(new WebhookError(code, { detail: 'detail', cause: 'cause' }))).toEqual({
+      status,
+      headers: { ...HEADERS, ...extras[status] },
+      body: `{"success":false,"error":"${error}"}`,
+    });
+  });
+});
