@@ -77,7 +77,9 @@ describe('a secret function', () => {
     const { logger, receive } = receiverWith({ secret: secret as () => TenantSecret });
     expect(await receive()).toEqual(refused(503, 'secret_unavailable', RETRY));
     expect(logger.lines.map(({ level, fields }) => [level, fields.code])).toEqual([['error', 'secret_unavailable']]);
-    expect(JSON.stringify(logger.lines) + String((logger.lines[0]?.fields.err as Error | undefined)?.cause)).not.toContain(SECRET);
+    expect(
+      JSON.stringify(logger.lines) + String((logger.lines[0]?.fields.err as Error | undefined)?.cause),
+    ).not.toContain(SECRET);
   });
 
   it('may use every printable character in a tenant, and several secrets', async () => {
