@@ -1,38 +1,20 @@
 import { createContext, entityKey, signalOf, stopRun } from './context.ts';
 import { isWebhookError, WebhookError } from './errors.ts';
-import { type Core, type Execution, type HandlerRun, keepStep, type Registration } from './execution.ts';
+import {
+  type Core,
+  type Execution,
+  type HandlerResult,
+  type HandlerRun,
+  keepStep,
+  type Registration,
+} from './execution.ts';
 import { keepLease, type Lease, leaseMsOf, loseLease, stopLease } from './lease.ts';
 import { isNonRetryableError, type RetryPolicy, retryDelayMs, retryPolicy, sleep } from './retry.ts';
 
-export type HandlerResult =
-  | { readonly kind: 'done'; readonly registration: Registration; readonly runs: number }
-  | {
-      readonly kind: 'failed';
-      readonly registration: Registration;
-      readonly runs: number;
-      readonly error: unknown;
-      /** The deadline passed; the handler may still be running. */
-      readonly timedOut?: boolean;
-    }
-  /** Another event holds the lane. */
-  | { readonly kind: 'waiting'; readonly registration: Registration; readonly runs: 0; readonly inMs: number };
-
-export interface StartedHandler extends HandlerRun {
-  /** When the handler settled or reached its deadline, whichever came first. */
-  readonly early: Promise<HandlerResult>;
-  resolveEarly: (result: HandlerResult) => void;
-  /** When the handler settled. Neither rejects. */
-  settled: Promise<HandlerResult>;
-}
-
 /** Starts one handler. Those of an event are started together and run side by side. */
-export function startHandler(execution: Execution, registration: Registration): StartedHandler {
+export function startHandler(execution: Execution, registration: Registration): void {
   const { core, startedAtMs } = execution;
-  let resolveEarly: StartedHandler['resolveEarly'] = () => undefined;
-  const early = new Promise<HandlerResult>((resolve) => {
-    resolveEarly = resolve;
-  });
-  const run: StartedHandler = {
+  const run: HandlerRun = {
     execution,
     registration,
     controller: undefined,
@@ -40,41 +22,46 @@ export function startHandler(execution: Execution, registration: Registration): 
     entities: undefined,
     effect: undefined,
     onces: undefined,
-    early,
-    resolveEarly,
-    settled: early,
+    result: undefined,
+    settled: undefined,
     dueMs: startedAtMs + (registration.options.timeoutMs ?? core.handlerTimeoutMs),
     ring: reachDeadline,
+    before: undefined,
+    after: undefined,
   };
+  execution.runs.push(run);
   core.alarms.add(run);
   run.settled = runToEnd(run);
-  return run;
 }
 
-function reachDeadline(this: StartedHandler): void {
+function reachDeadline(this: HandlerRun): void {
   const error = new WebhookError('handler_timeout');
   stopRun(this, error);
   this.execution.core.report(error, this.execution.job.event, { handler: this.registration.id });
-  this.resolveEarly({ kind: 'failed', registration: this.registration, runs: 1, error, timedOut: true });
+  close(this, { kind: 'failed', registration: this.registration, runs: 1, error, timedOut: true });
 }
 
-async function runToEnd(run: StartedHandler): Promise<HandlerResult> {
+// The first word counts: a handler that settles after its deadline does not undo that it was late.
+function close(run: HandlerRun, result: HandlerResult): void {
+  if (run.result) return;
+  run.result = result;
+  const { execution } = run;
+  if (--execution.open === 0) execution.wake?.();
+}
+
+async function runToEnd(run: HandlerRun): Promise<HandlerResult> {
   const { registration, execution } = run;
   const { serialBy, transaction } = registration.options;
+  const guarded = serialBy !== undefined || transaction;
   const earlier = earlierRuns(execution, registration);
   for (let runs = 1; ; runs++) {
     run.entities = undefined;
     run.effect = undefined;
     run.onces = undefined;
     try {
-      if (serialBy || transaction) {
-        const inMs = await runGuarded(run, earlier + runs);
-        if (inMs !== undefined) return settle(run, { kind: 'waiting', registration, runs: 0, inMs });
-      } else {
-        await registration.handler(execution.job.event, createContext(run, earlier + runs, undefined));
-        execution.pending--;
-        if (run.entities || execution.pending > 0) await rememberSuccess(run);
-      }
+      const running = guarded ? runGuarded(run, earlier + runs) : runPlain(run, earlier + runs);
+      const inMs = running && (await running);
+      if (inMs !== undefined) return settle(run, { kind: 'waiting', registration, runs: 0, inMs });
       return settle(run, { kind: 'done', registration, runs });
     } catch (error) {
       reportRun(run, error, earlier + runs);
@@ -83,15 +70,32 @@ async function runToEnd(run: StartedHandler): Promise<HandlerResult> {
   }
 }
 
-function reportRun({ execution, registration }: StartedHandler, error: unknown, attempt: number): void {
+/** Runs the handler once; without a wait if it has none and nothing is to be remembered. */
+function runPlain(run: HandlerRun, attempt: number): Promise<undefined> | undefined {
+  const { registration, execution } = run;
+  const returned = registration.handler(execution.job.event, createContext(run, attempt, undefined));
+  return isThenable(returned) ? Promise.resolve(returned).then(() => succeed(run)) : succeed(run);
+}
+
+function succeed(run: HandlerRun): Promise<undefined> | undefined {
+  const { execution } = run;
+  execution.pending--;
+  return run.entities || execution.pending > 0 ? rememberSuccess(run) : undefined;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function reportRun({ execution, registration }: HandlerRun, error: unknown, attempt: number): void {
   // Told at the deadline already, when the handler heeded its signal.
   if (isWebhookError(error, 'handler_timeout')) return;
   execution.core.report(error, execution.job.event, { handler: registration.id, attempt });
 }
 
-function settle(run: StartedHandler, result: HandlerResult): HandlerResult {
+function settle(run: HandlerRun, result: HandlerResult): HandlerResult {
   run.execution.core.alarms.remove(run);
-  run.resolveEarly(result);
+  close(run, result);
   return result;
 }
 
@@ -136,27 +140,18 @@ export function extraRunsStep({ claim }: Execution, registration: Registration):
 async function runGuarded(run: HandlerRun, attempt: number): Promise<number | undefined> {
   const { registration, execution } = run;
   const { serialBy } = registration.options;
-  if (!serialBy) return runUnguarded(run, attempt);
+  if (!serialBy) return runInTransaction(run, attempt);
   const lane = await enterLane(run, serialBy(execution.job.event));
   if (typeof lane === 'number') return lane;
   try {
-    return await runUnguarded(run, attempt);
+    return await (registration.options.transaction ? runInTransaction(run, attempt) : runPlain(run, attempt));
   } finally {
     await leaveLane(run, lane);
   }
 }
 
-async function runUnguarded(run: HandlerRun, attempt: number): Promise<undefined> {
-  const { registration, execution } = run;
-  if (registration.options.transaction) return runInTransaction(run, attempt);
-  await registration.handler(execution.job.event, createContext(run, attempt, undefined));
-  execution.pending--;
-  if (run.entities || execution.pending > 0) await rememberSuccess(run);
-  return undefined;
-}
-
 // The handler has succeeded: a store that fails now must not make it run again within this claim.
-async function rememberSuccess(run: HandlerRun): Promise<void> {
+async function rememberSuccess(run: HandlerRun): Promise<undefined> {
   const { core, lease, job } = run.execution;
   try {
     for (const entity of run.entities ?? []) await core.store.advance(entityKey(run, entity), job.event.created);

@@ -104,8 +104,14 @@ export interface Execution {
   steps: Readonly<Record<string, string>>;
   readonly lease: Lease;
   readonly startedAtMs: number;
+  /** Its handlers, once they are started. */
+  readonly runs: HandlerRun[];
   /** Handlers that have not succeeded yet, in this claim. */
   pending: number;
+  /** Handlers that neither ended nor reached their deadline. */
+  open: number;
+  /** Called when none is open any longer. */
+  wake: (() => void) | undefined;
 }
 
 export function keepStep(execution: Execution, id: string, value: string): void {
@@ -125,4 +131,22 @@ export interface HandlerRun extends Alarm {
   effect: ((db: unknown) => void) | undefined;
   /** Steps that this attempt is at or has done. */
   onces: Map<string, Promise<unknown>> | undefined;
+  /** How it ended, or that its deadline passed, whichever came first. */
+  result: HandlerResult | undefined;
+  /** When the handler itself has settled. Never rejects. */
+  settled: Promise<HandlerResult> | undefined;
 }
+
+/** How a handler ended. */
+export type HandlerResult =
+  | { readonly kind: 'done'; readonly registration: Registration; readonly runs: number }
+  | {
+      readonly kind: 'failed';
+      readonly registration: Registration;
+      readonly runs: number;
+      readonly error: unknown;
+      /** The deadline passed; the handler may still be running. */
+      readonly timedOut?: boolean;
+    }
+  /** Another event holds the lane. */
+  | { readonly kind: 'waiting'; readonly registration: Registration; readonly runs: 0; readonly inMs: number };

@@ -45,6 +45,7 @@ import { type Validated, validateData } from './validate.ts';
 const SWEEP_EVERY_EVENTS = 1000;
 const SWEEP_ROWS = 1000;
 const DRAIN_MS = 10_000;
+const NO_HEAD: WebhookDeliveryHead = { method: 'POST', header: () => undefined };
 
 /**
  * Receives Pathfinder's webhooks: verifies a delivery, reads its event, runs each event once through the handlers that
@@ -150,7 +151,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     try {
       const arrived = await delivery;
       refuseHead(arrived, this.limits);
-      return replyTo(await this.#process(arrived.body, arrived.header(SIGNATURE_HEADER), arrived));
+      return await this.#process(arrived.body, arrived.header(SIGNATURE_HEADER), arrived).then(replyTo, replyToError);
     } catch (error) {
       return replyToError(this.#reporter.refuse(error));
     }
@@ -161,17 +162,12 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    *
    * @throws WebhookError for what cannot be trusted, read or kept: any code of the reply table.
    */
-  async handle(
+  handle(
     payload: WebhookPayload,
     signature: WebhookSignature,
-    context: Partial<WebhookDelivery> = {},
+    context?: Partial<WebhookDelivery>,
   ): Promise<WebhookResult> {
-    try {
-      const body = toBytes(payload);
-      return await this.#process(body, signature, { method: 'POST', header: () => undefined, ...context });
-    } catch (error) {
-      throw this.#reporter.refuse(error);
-    }
+    return this.#process(payload, signature, context ? { ...NO_HEAD, ...context } : NO_HEAD);
   }
 
   /** The reply that `receive` would have given for a result of `handle`. */
@@ -226,24 +222,31 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   }
 
   // The flow: verify, read, remember and run (or queue). What it returns or throws becomes the reply.
-  async #process(body: Uint8Array, signature: WebhookSignature, head: WebhookDeliveryHead): Promise<WebhookResult> {
+  async #process(
+    payload: WebhookPayload,
+    signature: WebhookSignature,
+    head: WebhookDeliveryHead,
+  ): Promise<WebhookResult> {
     const startedAtMs = performance.now();
-    const sender = this.#authenticate(body, signature, head);
-    const { tenant } = sender instanceof Promise ? await sender : sender;
-    const read = this.#read(body, tenant);
-    const event = read instanceof Promise ? await read : read;
-    const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
+    let event: ReceivedWebhookEvent | undefined;
     try {
+      const body = toBytes(payload);
+      const sender = this.#authenticate(body, signature, head);
+      const { tenant } = sender instanceof Promise ? await sender : sender;
+      const read = this.#read(body, tenant);
+      event = read instanceof Promise ? await read : read;
+      const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
       const { queue } = this.#options;
       if (queue) return await this.#enqueue(queue, job, head);
-      const { outcome, led } = await this.#inRequest.process(job, (work) => this.#background(work, head));
-      const told = led ? this.#reporter.settle(event, outcome, startedAtMs) : undefined;
+      const { outcome, recorded, heard } = await this.#inRequest.process(job);
+      if (recorded) this.#background(recorded, head);
+      const told = heard ? undefined : this.#reporter.settle(event, outcome, startedAtMs);
       if (told) this.#background(told, head);
       if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
       return resultFor(outcome, event);
     } catch (error) {
-      this.#reporter.tell(error, event);
-      throw error;
+      if (event) this.#reporter.tell(error, event);
+      throw this.#reporter.refuse(error);
     }
   }
 
@@ -299,6 +302,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
       this.metrics.recordQueued();
       if (!this.#started && this.#waitUntil(head)) this.#background(this.drain({ maxMs: DRAIN_MS }), head);
     }
+    if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
     return result;
   }
 

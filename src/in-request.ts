@@ -1,9 +1,9 @@
-import { WebhookError } from './errors.ts';
 import type { Core, Job } from './execution.ts';
 import { type Processed, type Processing, processEvent } from './process.ts';
 import { sleep } from './retry.ts';
 
 const DUPLICATE_WAIT_MS = 5000;
+const MOST_EMPTIED = 64;
 
 /** Processes events before their reply, without a queue. */
 export interface InRequest {
@@ -12,15 +12,14 @@ export interface InRequest {
    *
    * @throws WebhookError `store_unavailable`.
    */
-  process(job: Job, background: (work: Promise<unknown>) => void): Promise<Led>;
+  process(job: Job): Promise<Answer>;
   /** Waits for what runs now. */
   idle(): Promise<void>;
 }
 
-export interface Led {
-  readonly outcome: Processed;
-  /** This call ran the event, and did not only hear of it. */
-  readonly led: boolean;
+export interface Answer extends Processing {
+  /** Another call ran the event, and counts what became of it. */
+  readonly heard?: boolean;
 }
 
 interface Leader {
@@ -29,55 +28,45 @@ interface Leader {
 }
 
 export function createInRequest(core: Core): InRequest {
-  // Events at work in this process: bounded by the requests that are open.
-  const running = new Map<string, Leader>();
+  // Events at work in this process: bounded by the requests that are open, and a few emptied places.
+  const running = new Map<string, Leader | undefined>();
+  let live = 0;
 
-  async function lead(job: Job, background: (work: Promise<unknown>) => void): Promise<Led> {
-    const leader: Leader = { bodyHash: job.bodyHash, processing: processEvent(core, job) };
+  function lead(job: Job): Promise<Processing> {
+    const processing = processEvent(core, job);
     // One with other bytes keeps its place: copies of it still have to hear of it.
-    if (!running.has(job.key)) running.set(job.key, leader);
-    let recorded: Promise<Processed> | undefined;
-    try {
-      let processed = await leader.processing;
-      // The sender delivers a dead event again: somebody wants it run.
-      if (processed.outcome.status === 'dead') processed = await revive(job);
-      recorded = processed.recorded;
-      return { outcome: processed.outcome, led: true };
-    } finally {
-      // Still running behind its reply: until it has settled, a copy hears what this delivery heard.
-      if (recorded) background(recorded.finally(() => leave(job.key, leader)));
-      else leave(job.key, leader);
-    }
+    if (running.get(job.key)) return processing;
+    running.set(job.key, { bodyHash: job.bodyHash, processing });
+    live++;
+    const ended = () => leave(job.key);
+    // Still running behind its reply: until it has settled, a copy hears what this delivery heard.
+    processing.then(({ recorded }) => (recorded ? recorded.then(ended, ended) : ended()), ended);
+    return processing;
   }
 
-  function leave(key: string, leader: Leader): void {
-    if (running.get(key) === leader) running.delete(key);
-  }
-
-  async function revive(job: Job): Promise<Processing> {
-    try {
-      await core.store.revive(job.key, { steps: 'keep' });
-    } catch (cause) {
-      throw new WebhookError('store_unavailable', { cause });
-    }
-    return processEvent(core, job);
+  // Emptied, and deleted in bulk: deleting from a Map of few makes a new one each time.
+  function leave(key: string): void {
+    running.set(key, undefined);
+    live--;
+    if (running.size - live < MOST_EMPTIED) return;
+    for (const [place, leader] of running) if (!leader) running.delete(place);
   }
 
   return {
-    process(job, background) {
+    process(job) {
       const leader = running.get(job.key);
       // Other bytes are for the store to judge.
-      return leader?.bodyHash === job.bodyHash ? follow(leader) : lead(job, background);
+      return leader?.bodyHash === job.bodyHash ? follow(leader) : lead(job);
     },
     async idle() {
-      await Promise.allSettled(Array.from(running.values(), ({ processing }) => processing));
+      await Promise.allSettled(Array.from(running.values(), (leader) => leader?.processing));
     },
   };
 }
 
 const BUSY: Processed = { status: 'busy', retryAfterMs: 0 };
 
-async function follow({ processing }: Leader): Promise<Led> {
+async function follow({ processing }: Leader): Promise<Answer> {
   const over = new AbortController();
   const late = sleep(DUPLICATE_WAIT_MS, over.signal).then(
     () => BUSY,
@@ -86,8 +75,8 @@ async function follow({ processing }: Leader): Promise<Led> {
   try {
     const outcome = await Promise.race([processing.then((led) => led.outcome), late]);
     // One more duplicate for the metrics; what else became of the event is counted where it ran.
-    if (outcome.status === 'processed') return { outcome: { status: 'duplicate' }, led: true };
-    return { outcome, led: false };
+    if (outcome.status === 'processed') return { outcome: { status: 'duplicate' } };
+    return { outcome, heard: true };
   } finally {
     over.abort();
   }

@@ -44,6 +44,8 @@ export function keepLease(
     onLost,
     dueMs: claimedAtMs + leaseMsOf(store) / HEARTBEATS_PER_LEASE,
     ring: beat,
+    before: undefined,
+    after: undefined,
   };
   alarms.add(lease);
   return lease;

@@ -1,8 +1,8 @@
 import { stopRun } from './context.ts';
 import { describeError } from './describe-error.ts';
-import { extraRunsStep, type HandlerResult, policyOf, type StartedHandler, startHandler } from './dispatch.ts';
+import { extraRunsStep, policyOf, startHandler } from './dispatch.ts';
 import { WebhookError } from './errors.ts';
-import type { Core, Execution, Job, Registration } from './execution.ts';
+import type { Core, Execution, HandlerResult, HandlerRun, Job, Registration } from './execution.ts';
 import { keepLease, leaseEndMs, leaseMsOf, stopLease } from './lease.ts';
 import { isNonRetryableError, logAboutEvent, retryDelayMs, sleep } from './retry.ts';
 import type { Claim } from './store.ts';
@@ -60,69 +60,65 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   } catch (cause) {
     throw new WebhookError('store_unavailable', { cause });
   }
+  if (claim.status === 'dead' && core.inRequest) claim = await revive(core, job);
   if (claim.status !== 'acquired') return { outcome: notAcquired(claim) };
-  const started: StartedHandler[] = [];
-  const execution = takeUp(core, job, claim, startedAtMs, started);
+  const execution = takeUp(core, job, claim, startedAtMs);
   if (!core.inRequest && claim.claims > claim.failures + MOST_LOST_CLAIMS) return { outcome: await bury(execution) };
   if (handlers.length === 0) return { outcome: await finishUnhandled(execution) };
-  // Not by `claims`: a revival starts those anew, and keeps the steps.
-  const left = claim.attempt === 1 ? handlers : handlers.filter((handler) => !(handler.id in execution.steps));
-  execution.pending = left.length;
-  for (const handler of left) started.push(startHandler(execution, handler));
-  return stop ? runStoppable(execution, started, stop) : runStarted(execution, started);
-}
-
-async function runStarted(
-  execution: Execution,
-  started: readonly StartedHandler[],
-  stop?: AbortSignal,
-): Promise<Processing> {
-  const [first] = started;
-  // One handler is the usual case, and needs no array of promises.
-  const results =
-    first && started.length === 1 ? [await first.early] : await Promise.all(started.map((one) => one.early));
+  startAll(execution, handlers);
+  const forgetStop = stop && stopWith(execution, stop);
+  if (execution.open > 0) await new Promise<void>((resolve) => (execution.wake = resolve));
+  const results = resultsOf(execution);
   if (!results.some((result) => result.kind === 'failed' && result.timedOut)) {
+    forgetStop?.();
     return { outcome: await conclude(execution, results, stop) };
   }
   // Not extended any longer; freed when the handler settles, so that nobody runs it beside itself.
   stopLease(execution.lease);
-  const recorded = settleLate(execution, started).then((final) => conclude(execution, final, stop));
+  const recorded = settleLate(execution).then((final) => {
+    forgetStop?.();
+    return conclude(execution, final, stop);
+  });
   return { outcome: failed(execution, results), recorded };
 }
 
-async function runStoppable(
-  execution: Execution,
-  started: readonly StartedHandler[],
-  stop: AbortSignal,
-): Promise<Processing> {
-  const onStop = () => stopAll(started, stop.reason);
-  const forget = () => stop.removeEventListener('abort', onStop);
-  stop.addEventListener('abort', onStop);
-  if (stop.aborted) onStop();
-  const { outcome, recorded } = await runStarted(execution, started, stop).catch((error) => {
-    forget();
-    throw error;
-  });
-  if (recorded) return { outcome, recorded: recorded.finally(forget) };
-  forget();
-  return { outcome };
+// The sender delivers a dead event again: somebody wants it run.
+async function revive({ store }: Core, { key, bodyHash }: Job): Promise<Claim> {
+  try {
+    await store.revive(key, { steps: 'keep' });
+    return await store.claim(key, { leaseMs: leaseMsOf(store), bodyHash });
+  } catch (cause) {
+    throw new WebhookError('store_unavailable', { cause });
+  }
 }
 
-function takeUp(
-  core: Core,
-  job: Job,
-  claim: Execution['claim'],
-  startedAtMs: number,
-  started: readonly StartedHandler[],
-): Execution {
+function takeUp(core: Core, job: Job, claim: Execution['claim'], startedAtMs: number): Execution {
   const { token, steps, bodyReplaced } = claim;
   if (bodyReplaced) {
     const message = 'A failed event came back with other bytes; they replace the old ones';
     logAboutEvent(core.logger, 'warn', job.event, {}, message);
   }
+  const runs: HandlerRun[] = [];
   const held = { key: job.key, token, claimedAtMs: startedAtMs };
-  const lease = keepLease(core.store, core.alarms, held, (error) => stopAll(started, error));
-  return { core, job, claim, steps, lease, startedAtMs, pending: 0 };
+  const lease = keepLease(core.store, core.alarms, held, (error) => stopAll(runs, error));
+  return { core, job, claim, steps, lease, startedAtMs, runs, pending: 0, open: 0, wake: undefined };
+}
+
+function startAll(execution: Execution, handlers: readonly Registration[]): void {
+  const { claim, steps } = execution;
+  // Not by `claims`: a revival starts those anew, and keeps the steps.
+  const left = claim.attempt === 1 ? handlers : handlers.filter((handler) => !(handler.id in steps));
+  execution.pending = left.length;
+  execution.open = left.length;
+  for (const handler of left) startHandler(execution, handler);
+}
+
+// A worker that is told to stop tells its handlers.
+function stopWith({ runs }: Execution, stop: AbortSignal): () => void {
+  const onStop = () => stopAll(runs, stop.reason);
+  stop.addEventListener('abort', onStop);
+  if (stop.aborted) onStop();
+  return () => stop.removeEventListener('abort', onStop);
 }
 
 function notAcquired(claim: Exclude<Claim, { status: 'acquired' }>): Processed {
@@ -130,18 +126,27 @@ function notAcquired(claim: Exclude<Claim, { status: 'acquired' }>): Processed {
   return claim;
 }
 
-function stopAll(started: readonly StartedHandler[], reason: unknown): void {
-  for (const run of started) stopRun(run, reason);
+function stopAll(runs: readonly HandlerRun[], reason: unknown): void {
+  for (const run of runs) stopRun(run, reason);
+}
+
+function resultsOf({ runs }: Execution): HandlerResult[] {
+  const results: HandlerResult[] = [];
+  for (const { result } of runs) if (result) results.push(result);
+  return results;
 }
 
 // How each handler ended, or for those that outlive the lease, that their deadline passed.
-async function settleLate(execution: Execution, started: readonly StartedHandler[]): Promise<readonly HandlerResult[]> {
+async function settleLate(execution: Execution): Promise<HandlerResult[]> {
+  const { runs, lease } = execution;
   const over = new AbortController();
-  const leaseEnded = sleep(leaseEndMs(execution.lease) - performance.now(), over.signal).catch(() => undefined);
-  const results = started.map((one) => Promise.race([one.settled, leaseEnded.then(() => one.early)]));
-  const settled = await Promise.all(results);
+  const leaseEnded = sleep(leaseEndMs(lease) - performance.now(), over.signal).catch(() => undefined);
+  const settling = runs.map(async (run) => {
+    run.result = (await Promise.race([run.settled, leaseEnded])) ?? run.result;
+  });
+  await Promise.all(settling);
   over.abort();
-  return settled;
+  return resultsOf(execution);
 }
 
 async function finishUnhandled(execution: Execution): Promise<Processed> {

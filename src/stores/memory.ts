@@ -1,5 +1,5 @@
 import { consoleLogger, type WebhookLogger } from '../logger.ts';
-import type { Claim, ClaimOptions, FailOptions, StoredEvent, WebhookStore } from '../store.ts';
+import type { Claim, ClaimOptions, FailOptions, WebhookStore } from '../store.ts';
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -14,18 +14,36 @@ export interface MemoryStoreOptions {
 
 const DAY_MS = 86_400_000;
 
-// One shape for every state, so that a finished id costs no more than these few words and its hash.
 interface Row {
-  state: StoredEvent['state'];
+  state: 'free' | 'active' | 'dead';
   token: number;
-  attempt: number;
-  claims: number;
-  failures: number;
+  counts: Counts;
   bodyHash: string;
-  /** Active: the lease's end. Free: claimable from. Done: forgotten from. */
+  /** Active: the lease's end. Free: claimable from. */
   untilMs: number;
   details: Details | undefined;
 }
+
+// There may be a hundred thousand of these, so each is as few words as it can be.
+interface Finished {
+  readonly state?: undefined;
+  readonly key: string;
+  readonly token: number;
+  readonly counts: Counts;
+  readonly bodyHash: string;
+  readonly untilMs: number;
+  /** In the order of completion, which is the order of expiry. */
+  next: Finished | undefined;
+}
+
+interface Counts {
+  readonly attempt: number;
+  readonly claims: number;
+  readonly failures: number;
+}
+
+// Shared by all that succeed at once: nearly all.
+const FIRST_CLAIM: Counts = { attempt: 1, claims: 1, failures: 0 };
 
 interface Details {
   steps: Record<string, string>;
@@ -34,6 +52,8 @@ interface Details {
   held: boolean;
 }
 
+type Acquired = Extract<Claim, { readonly status: 'acquired' }>;
+
 /**
  * Remembers events in this process: for tests and for receivers whose handlers may run again after a restart. Bounded:
  * when full it forgets the oldest finished id and warns once, and rejects (the reply is 503) when every id is
@@ -41,87 +61,95 @@ interface Details {
  */
 export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
   const { maxEntries = 100_000, retentionMs = 7 * DAY_MS, now = Date.now, logger = consoleLogger } = options;
-  const unfinished = new Map<string, Row>();
-  // In order of completion, which is the order of expiry.
-  const finished = new Map<string, Row>();
+  const rows = new Map<string, Row | Finished>();
+  // Those that nobody may deliver again: nothing but a sweep would ever meet them.
+  const failed = new Map<string, Row>();
   const versions = new Map<string, number>();
-  let oldest = finished.entries();
+  let oldest: Finished | undefined;
+  let newest: Finished | undefined;
   let nextToken = 1;
   let mayForgetEarly = true;
   let warned = false;
 
-  // One iterator, kept: asking a Map for its first key again and again walks over every key deleted before.
-  let candidate: [string, Row] | undefined;
+  function finish(key: string, { token, counts, bodyHash }: Row): void {
+    const finished: Finished = { key, token, counts, bodyHash, untilMs: now() + retentionMs, next: undefined };
+    rows.set(key, finished);
+    if (newest) newest.next = finished;
+    else oldest = finished;
+    newest = finished;
+  }
 
-  function oldestFinished(): [string, Row] | undefined {
-    while (!candidate || finished.get(candidate[0]) !== candidate[1]) {
-      let next = oldest.next();
-      if (next.done) {
-        candidate = undefined;
-        if (!finished.size) return undefined;
-        // An iterator that has run out stays so, whatever is added later.
-        oldest = finished.entries();
-        next = oldest.next();
-        if (next.done) return undefined;
-      }
-      candidate = next.value;
-    }
-    return candidate;
+  // One that was revived meanwhile is another row now.
+  function forgetOldest(row: Finished): boolean {
+    oldest = row.next;
+    if (!oldest) newest = undefined;
+    return rows.get(row.key) === row && rows.delete(row.key);
   }
 
   function forgetExpired(nowMs: number, limit: number): number {
     let forgotten = 0;
-    for (let row = oldestFinished(); row && forgotten < limit && row[1].untilMs <= nowMs; row = oldestFinished()) {
-      finished.delete(row[0]);
-      forgotten++;
-    }
+    while (oldest && forgotten < limit && oldest.untilMs <= nowMs) if (forgetOldest(oldest)) forgotten++;
     return forgotten;
   }
 
   function makeRoom(nowMs: number): void {
     forgetExpired(nowMs, 2);
-    if (unfinished.size + finished.size < maxEntries) return;
-    const row = oldestFinished();
-    if (!row || !mayForgetEarly) {
+    if (rows.size < maxEntries) return;
+    while (mayForgetEarly && oldest && !forgetOldest(oldest));
+    if (rows.size >= maxEntries) {
       throw new Error(`memoryStore holds its limit of ${maxEntries} events. Raise maxEntries or use a durable store.`);
     }
-    finished.delete(row[0]);
     if (warned) return;
     warned = true;
     logger.warn({ maxEntries }, 'memoryStore is full and forgets finished events before their time');
   }
 
-  function find(key: string, nowMs: number): Row | undefined {
-    const row = unfinished.get(key) ?? finished.get(key);
+  function find(key: string, nowMs: number): Row | Finished | undefined {
+    const row = rows.get(key);
     if (!row || !isExpired(row, nowMs)) return row;
-    unfinished.delete(key);
-    finished.delete(key);
+    rows.delete(key);
+    failed.delete(key);
     return undefined;
   }
 
-  function isExpired(row: Row, nowMs: number): boolean {
-    if (row.state === 'done') return row.untilMs <= nowMs;
+  function isExpired(row: Row | Finished, nowMs: number): boolean {
+    if (!row.state) return row.untilMs <= nowMs;
     // Nothing holds the bytes of a failed event that the sender never delivered again.
     return row.state === 'free' && !row.details?.held && row.untilMs + retentionMs <= nowMs;
   }
 
   function owned(key: string, token: string): Row | undefined {
-    const row = unfinished.get(key);
+    const row = rows.get(key);
     return row?.state === 'active' && String(row.token) === token ? row : undefined;
   }
 
-  function acquire(key: string, row: Row, nowMs: number, options: ClaimOptions, bodyReplaced: boolean): Claim {
-    finished.delete(key);
+  function addRow(key: string, bodyHash: string, nowMs: number): Row {
+    makeRoom(nowMs);
+    const row: Row = { state: 'free', token: 0, counts: FIRST_CLAIM, bodyHash, untilMs: nowMs, details: undefined };
+    rows.set(key, row);
+    return row;
+  }
+
+  function acquire(row: Row, nowMs: number, { leaseMs }: ClaimOptions): Acquired {
     row.state = 'active';
     row.token = nextToken++;
-    row.attempt++;
-    row.claims++;
-    row.untilMs = nowMs + options.leaseMs;
+    row.untilMs = nowMs + leaseMs;
+    const { token, details } = row;
+    const { attempt, claims, failures } = row.counts;
+    const steps = details ? { ...details.steps } : NO_STEPS;
+    return { status: 'acquired', token: String(token), attempt, claims, failures, steps };
+  }
+
+  function claimAgain(row: Row, nowMs: number, options: ClaimOptions): Acquired {
+    const { attempt, claims, failures } = row.counts;
+    row.counts = { attempt: attempt + 1, claims: claims + 1, failures };
+    return acquire(row, nowMs, options);
+  }
+
+  function replaceBody(row: Row, nowMs: number, options: ClaimOptions): Claim {
     row.bodyHash = options.bodyHash;
-    const { token, attempt, claims, failures } = row;
-    const steps = row.details ? { ...row.details.steps } : NO_STEPS;
-    const claim = { status: 'acquired', token: String(token), attempt, claims, failures, steps } as const;
-    return bodyReplaced ? { ...claim, bodyReplaced } : claim;
+    row.details = undefined;
+    return { ...claimAgain(row, nowMs, options), bodyReplaced: true };
   }
 
   return {
@@ -130,31 +158,17 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
     retentionMs,
 
     async claim(key, options) {
+      const { bodyHash } = options;
       const nowMs = now();
       const row = find(key, nowMs);
-      if (!row) {
-        makeRoom(nowMs);
-        const fresh: Row = {
-          state: 'free',
-          token: 0,
-          attempt: 0,
-          claims: 0,
-          failures: 0,
-          bodyHash: options.bodyHash,
-          untilMs: nowMs,
-          details: undefined,
-        };
-        unfinished.set(key, fresh);
-        return acquire(key, fresh, nowMs, options, false);
-      }
-      const sameBody = row.bodyHash === options.bodyHash;
-      const replaceable = row.state === 'free' && !row.details?.held;
-      if (!sameBody && !replaceable) return { status: 'conflict' };
-      if (row.state === 'done') return { status: 'done' };
-      if (row.state === 'dead') return { status: 'dead', failures: row.failures };
+      if (!row) return acquire(addRow(key, bodyHash, nowMs), nowMs, options);
+      const bodyReplaced = row.bodyHash !== bodyHash;
+      if (bodyReplaced && !(row.state === 'free' && !row.details?.held)) return { status: 'conflict' };
+      if (!row.state) return { status: 'done' };
+      if (row.state === 'dead') return { status: 'dead', failures: row.counts.failures };
       if (row.untilMs > nowMs) return { status: 'busy', retryAfterMs: row.untilMs - nowMs };
-      if (!sameBody) row.details = undefined;
-      return acquire(key, row, nowMs, options, !sameBody);
+      failed.delete(key);
+      return bodyReplaced ? replaceBody(row, nowMs, options) : claimAgain(row, nowMs, options);
     },
 
     async extend(key, token, leaseMs) {
@@ -173,49 +187,44 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
     },
 
     async complete(key, token) {
-      const row = owned(key, token);
-      if (!row) return String(finished.get(key)?.token) === token;
-      row.state = 'done';
-      row.details = undefined;
-      row.untilMs = now() + retentionMs;
-      unfinished.delete(key);
-      finished.set(key, row);
-      return true;
+      const row = rows.get(key);
+      if (!row || String(row.token) !== token) return false;
+      if (row.state === 'active') finish(key, row);
+      return !row.state || row.state === 'active';
     },
 
     async fail(key, token, { retryInMs, dead = false, error }: FailOptions) {
       const row = owned(key, token);
       if (!row) return false;
       row.state = dead ? 'dead' : 'free';
+      const { attempt, claims, failures } = row.counts;
       // A claim that is given back is no lost one.
-      if (error === undefined) row.claims--;
-      else row.failures++;
+      const givenBack = error === undefined;
+      row.counts = { attempt, claims: givenBack ? claims - 1 : claims, failures: givenBack ? failures : failures + 1 };
       row.untilMs = now() + (retryInMs ?? 0);
       row.details = { steps: row.details?.steps ?? Object.create(null), error, held: retryInMs !== undefined };
+      if (!row.details.held && !dead) failed.set(key, row);
       return true;
     },
 
     async get(key) {
       const row = find(key, now());
       if (!row) return undefined;
-      const { state, attempt, claims, failures, bodyHash, details } = row;
-      return { state, attempt, claims, failures, bodyHash, error: details?.error, steps: { ...details?.steps } };
+      const { counts, bodyHash } = row;
+      if (!row.state) return { state: 'done', ...counts, bodyHash, error: undefined, steps: {} };
+      const { state, details } = row;
+      return { state, ...counts, bodyHash, error: details?.error, steps: { ...details?.steps } };
     },
 
     async revive(key, { steps }) {
-      const row = find(key, now());
-      if (!row || (row.state !== 'dead' && row.state !== 'done')) return false;
-      finished.delete(key);
-      unfinished.set(key, row);
-      row.state = 'free';
-      row.untilMs = now();
-      row.claims = 0;
-      row.failures = 0;
-      row.details = {
-        steps: (steps === 'keep' && row.details?.steps) || Object.create(null),
-        error: undefined,
-        held: true,
-      };
+      const nowMs = now();
+      const row = find(key, nowMs);
+      if (!row || row.state === 'free' || row.state === 'active') return false;
+      const { token, bodyHash } = row;
+      const counts = { attempt: row.counts.attempt, claims: 0, failures: 0 };
+      const kept = row.state === 'dead' && steps === 'keep' ? row.details?.steps : undefined;
+      const details: Details = { steps: kept ?? Object.create(null), error: undefined, held: true };
+      rows.set(key, { state: 'free', token, counts, bodyHash, untilMs: nowMs, details });
       return true;
     },
 
@@ -235,9 +244,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
     async sweep(limit) {
       const nowMs = now();
       let swept = forgetExpired(nowMs, limit);
-      for (const [key, row] of unfinished) {
+      for (const [key, row] of failed) {
         if (swept >= limit) break;
-        if (isExpired(row, nowMs) && unfinished.delete(key)) swept++;
+        if (!isExpired(row, nowMs)) continue;
+        rows.delete(key);
+        failed.delete(key);
+        swept++;
       }
       return swept;
     },
