@@ -30,8 +30,10 @@ const shared: Options = {
   clean: false,
   removeNodeProtocol: false,
   plugins: [relativeSources],
-  esbuildOptions(options) {
+  esbuildOptions(options, { format }) {
     options.legalComments = 'inline';
+    // What `createRequire` takes as well, where there is no `import.meta`.
+    if (format === 'cjs') options.define = { ...options.define, 'import.meta.url': '__filename' };
   },
 };
 

@@ -5,13 +5,19 @@ import base from './vitest.config.ts';
 const inProcess = [
   'verify',
   'parse',
+  'process',
+  'dispatch',
   'handler',
   'queued',
   'transaction',
   'construct',
   'canary',
+  'respond',
+  'hmac',
+  'limits',
   'retry',
   'stores/memory',
+  'stores/contract',
 ];
 
 export default mergeConfig(

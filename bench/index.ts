@@ -1,10 +1,18 @@
 import { printGates } from './harness.ts';
+import { benchHostile } from './hostile.ts';
 import { benchHttp } from './http.ts';
 import { benchPipeline } from './pipeline.ts';
+import { benchTiming } from './timing.ts';
 import { benchVerify } from './verify.ts';
 
 // All parts, or those that are named: `npm run bench -- verify pipeline`.
-const parts = { verify: benchVerify, pipeline: benchPipeline, http: benchHttp };
+const parts = {
+  verify: benchVerify,
+  pipeline: benchPipeline,
+  http: benchHttp,
+  hostile: benchHostile,
+  timing: benchTiming,
+};
 const named = process.argv.slice(2);
 const gates = [];
 for (const [name, bench] of Object.entries(parts)) {

@@ -4,6 +4,9 @@ export const entries: Readonly<Record<string, string>> = {
   './verify': 'src/verify.ts',
   './express': 'src/adapters/express.ts',
   './node': 'src/adapters/node.ts',
+  './sqlite': 'src/queues/sqlite.ts',
+  './client': 'src/client/index.ts',
+  './testing': 'src/testing/index.ts',
 };
 
 /** The two builds behind `#hmac`, and who takes which; the first condition that matches wins. */

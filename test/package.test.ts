@@ -90,7 +90,8 @@ describe('the built package', () => {
     const { dependencies, peerDependencies = {} } = readJson('package.json') as Record<string, object>;
     const present = new Set([...Object.keys({ ...dependencies, ...peerDependencies }), '#hmac']);
     for (const file of builtFiles(/\.d\.c?ts$/)) {
-      const imported = [...readBuilt(file).matchAll(/(?:from |import\(|import )['"]([^.'"][^'"]*)['"]/g)];
+      const code = readBuilt(file).replaceAll(/\/\*[\s\S]*?\*\//g, '');
+      const imported = [...code.matchAll(/(?:from |import\(|import )['"]([^.'"][^'"]*)['"]/g)];
       const missing = imported.map(([, name = '']) => packageOf(name)).filter((name) => !present.has(name));
       expect(
         missing.filter((name) => !name.startsWith('node:')),

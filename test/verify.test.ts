@@ -161,6 +161,14 @@ describe('the header', () => {
     expect(verifyWebhookSignature(body, header as string, SECRET)).toBe(false);
   });
 
+  it('of any length but 71 is refused', () => {
+    const digits = good.repeat(3);
+    const accepted = Array.from({ length: 201 }, (_, length) => length).filter((length) =>
+      verifyWebhookSignature(body, digits.slice(0, length), SECRET),
+    );
+    expect(accepted).toEqual([71]);
+  });
+
   it('may be an array of one', () => {
     expect(verifyWebhookSignature(body, good, SECRET)).toBe(true);
     expect(verifyWebhookSignature(body, [good], SECRET)).toBe(true);
@@ -298,6 +306,21 @@ describe('the secret', () => {
     expect(keysOf(['secret 1'])[0]).toBe(second);
     for (let i = 20; i < 36; i++) keysOf(`secret ${i}`);
     expect(keysOf('secret 0')[0]).not.toBe(first);
+  });
+
+  it.each(['a', 'a\0b', 'pä$sw☃rd🔑', 'x'.repeat(63), 'x'.repeat(64), 'x'.repeat(65), 'x'.repeat(500), 'inner space'])(
+    '%j is its UTF-8',
+    (secret) => {
+      expect(verifyWebhookSignature(body, sign(body, secret), secret)).toBe(true);
+      expect(verifyWebhookSignature(body, sign(body, secret), Buffer.from(secret))).toBe(true);
+      expect(verifyWebhookSignature(body, sign(body, `${secret}x`), secret)).toBe(false);
+    },
+  );
+
+  it('is in no message', () => {
+    for (const secret of [' hunter2', 'hunter2\n', 'hunter2\ud800', ['hunter2', ''], Array(6).fill('hunter2')]) {
+      expect(() => verifyWebhookSignature(body, good, secret)).not.toThrow(/hunter2/);
+    }
   });
 
   it('given as bytes is read anew each time, since bytes change', () => {

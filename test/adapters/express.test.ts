@@ -1,154 +1,265 @@
-import { WebhookHandler } from '@pathfinder/webhooks';
+import type { IncomingMessage } from 'node:http';
+import { WebhookHandler, type WebhookReceiver } from '@pathfinder/webhooks';
 import { toExpressHandler, webhookMiddleware } from '@pathfinder/webhooks/express';
-import express5, { type Express, type RequestHandler } from 'express';
+import express5, { type RequestHandler } from 'express';
 // @ts-expect-error: an alias of Express 4, for which there are no types of its own
 import express4 from 'express4';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { answered, bodyOf, HEADERS, recordingLogger, refused, SECRET, sign } from '../support/deliver.ts';
-import { listen } from './listen.ts';
+import { bodyOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
+import { byteCases } from './byte-cases.ts';
+import { accepted, forged, type ParserTrait, refused, signed } from './harness.ts';
+import { listen, listenAt } from './listen.ts';
 import { describeAdapter } from './matrix.ts';
-import { sendRaw } from './raw-client.ts';
+import { headOf, openRaw, sendRaw } from './raw-client.ts';
 
 type Framework = typeof express5;
+interface Parser extends ParserTrait {
+  readonly make: (express: Framework) => readonly RequestHandler[];
+}
 
-const frameworks: readonly (readonly [string, Framework])[] = [
-  ['express 5', express5],
-  ['express 4', express4 as unknown as Framework],
+const PATH = '/webhooks/pathfinder';
+const isJson = (type?: string) => type?.startsWith('application/json') ?? false;
+const isForm = (type?: string) => type === 'application/x-www-form-urlencoded';
+const keep = (asText: boolean) => (request: object, _: unknown, bytes: Buffer) => {
+  Object.assign(request, { rawBody: asText ? bytes.toString() : bytes });
+};
+
+const parsers: readonly Parser[] = [
+  { name: 'express.json()', takes: isJson, keepsBytes: false, make: (e) => [e.json()] },
+  { name: 'express.json(), twice', takes: isJson, keepsBytes: false, make: (e) => [e.json(), e.json()] },
+  {
+    name: 'express.json({ verify }) with bytes',
+    takes: isJson,
+    keepsBytes: true,
+    make: (e) => [e.json({ verify: keep(false) })],
+  },
+  {
+    name: 'express.json({ verify }) with text',
+    takes: isJson,
+    keepsBytes: true,
+    make: (e) => [e.json({ verify: keep(true) })],
+  },
+  { name: 'express.urlencoded()', takes: isForm, keepsBytes: false, make: (e) => [e.urlencoded({ extended: true })] },
+  { name: 'express.text()', takes: () => true, keepsBytes: false, make: (e) => [e.text({ type: () => true })] },
+  { name: 'express.raw() for JSON', takes: isJson, keepsBytes: true, make: (e) => [e.raw({ type: isJsonRequest })] },
+  { name: 'express.raw() for all', takes: () => true, keepsBytes: true, make: (e) => [e.raw({ type: () => true })] },
+  { name: 'express.raw(), then express.json()', takes: isJson, keepsBytes: true, make: (e) => [e.raw(all), e.json()] },
+  {
+    name: 'a wait',
+    takes: () => false,
+    keepsBytes: true,
+    make: () => [(_request, _response, next) => setImmediate(next)],
+  },
 ];
 
-for (const [name, express] of frameworks) {
-  describeAdapter(name, (webhooks) => listen(express().all('/webhooks', toExpressHandler(webhooks))));
-  describe(`${name} and other parsers`, () => {
-    async function serve(
-      before: readonly RequestHandler[],
-      mount: (app: Express, webhooks: WebhookHandler) => void = mountPost,
-    ) {
+const all = { type: () => true };
+function isJsonRequest(request: IncomingMessage): boolean {
+  return isJson(request.headers['content-type']);
+}
+
+for (const [name, express] of [
+  ['express 5', express5],
+  ['express 4', express4 as unknown as Framework],
+] as const) {
+  const build = (mount: (app: express5.Express, handler: RequestHandler) => unknown) => {
+    return (webhooks: WebhookReceiver, { parser }: { readonly parser?: string | undefined }) => {
+      const app = express();
+      for (const middleware of parsers.find((one) => one.name === parser)?.make(express) ?? []) app.use(middleware);
+      mount(app, toExpressHandler(webhooks));
+      // Parsers behind the route are none of its business.
+      app.use(express.json(), express.urlencoded({ extended: true }));
+      return listenAt(PATH, app);
+    };
+  };
+
+  describeAdapter(
+    `${name}, app.use`,
+    build((app, handler) => app.use(PATH, handler)),
+    { parsers },
+  );
+  describeAdapter(
+    `${name}, app.post`,
+    build((app, handler) => app.post(PATH, handler)),
+    { parsers },
+    byteCases({ parsers }),
+  );
+
+  describe(`${name} itself`, () => {
+    async function serve(mount: (app: express5.Express) => unknown) {
+      const app = express();
+      mount(app);
+      const { origin, close } = await listen(app);
+      onTestFinished(close);
+      return origin;
+    }
+
+    it('hands the parameters of the route and the whole URL to the secret function', async () => {
+      const heads: unknown[] = [];
+      const webhooks = new WebhookHandler({
+        secret: ({ params, url, method }) => {
+          heads.push({ params, url, method });
+          return { secret: SECRET, tenant: params?.tenant ?? '' };
+        },
+      });
+      const tenants: unknown[] = [];
+      webhooks.on('*', (_, { tenant }) => tenants.push(tenant));
+      const router = express.Router().post('/:tenant/hook', toExpressHandler(webhooks));
+      const origin = await serve((app) => app.use('/api', router));
+      expect(await sendRaw(`${origin}/api/acme/hook`, signed(bodyOf()))).toEqual(accepted('processed', 1));
+      expect(await sendRaw(`${origin}/api/evil/hook`, forged(bodyOf()))).toEqual(refused('invalid_signature'));
+      expect(heads).toEqual([
+        { params: { tenant: 'acme' }, url: '/api/acme/hook', method: 'POST' },
+        { params: { tenant: 'evil' }, url: '/api/evil/hook', method: 'POST' },
+      ]);
+      expect(tenants).toEqual(['acme']);
+    });
+
+    it('joins the segments of a wildcard', async () => {
+      const paths: unknown[] = [];
+      const webhooks = new WebhookHandler({
+        secret: ({ params }) => {
+          paths.push(Object.values(params ?? {}));
+          return { secret: SECRET, tenant: 't' };
+        },
+      });
+      const wildcard = name === 'express 5' ? '/hooks/*rest' : '/hooks/*';
+      const origin = await serve((app) => app.post(wildcard, toExpressHandler(webhooks)));
+      expect(await sendRaw(`${origin}/hooks/a/b`, signed(bodyOf()))).toEqual(accepted('unhandled'));
+      expect(paths).toEqual([['a/b']]);
+    });
+
+    it('answers as itself beside what the application adds, and its other routes stay as they are', async () => {
+      const webhooks = new WebhookHandler(SECRET);
+      const origin = await serve((app) => {
+        app.use((_request, response, next) => {
+          response.setHeader('x-request-id', '7');
+          next();
+        });
+        app.post(PATH, toExpressHandler(webhooks));
+        app.post('/other', express.json(), (request, response) => void response.json({ got: request.body }));
+      });
+      const { headers, ...reply } = accepted('unhandled');
+      expect(await sendRaw(origin + PATH, signed(bodyOf()))).toEqual({
+        ...reply,
+        headers: { ...headers, 'x-request-id': '7' },
+      });
+      const other = await sendRaw(`${origin}/other`, {
+        pieces: [Buffer.from('{"a":1}')],
+        headers: [['content-type', 'application/json']],
+      });
+      expect(other.body).toBe('{"got":{"a":1}}');
+    });
+
+    it('writes nothing where something else has answered, and calls nobody', async () => {
+      const errors: unknown[] = [];
+      const webhooks = new WebhookHandler(SECRET);
+      const origin = await serve((app) => {
+        app.use((_request, response, next) => {
+          response.status(418).send('teapot');
+          next();
+        });
+        app.post(PATH, toExpressHandler(webhooks), () => errors.push('next'));
+        app.use(((error, _request, _response, _next) => errors.push(error)) as express5.ErrorRequestHandler);
+      });
+      expect((await sendRaw(origin + PATH, signed(bodyOf()))).body).toBe('teapot');
+      expect((await sendRaw(origin + PATH, forged(bodyOf()))).body).toBe('teapot');
+      expect(errors).toEqual([]);
+    });
+
+    it('hands what a patched response throws to the error handler of the application', async () => {
+      const webhooks = new WebhookHandler(SECRET);
+      const origin = await serve((app) => {
+        app.use((_request, response, next) => {
+          const { writeHead } = response;
+          response.writeHead = () => {
+            response.writeHead = writeHead;
+            throw new Error('patched badly');
+          };
+          next();
+        });
+        app.post(PATH, toExpressHandler(webhooks));
+        app.use(((error, _request, response, _next) => {
+          response.status(500).send(error.message);
+        }) as express5.ErrorRequestHandler);
+      });
+      const { status, body } = await sendRaw(origin + PATH, signed(bodyOf()));
+      expect([status, body]).toEqual([500, 'patched badly']);
+    });
+  });
+
+  describe(`${name}, webhookMiddleware`, () => {
+    async function serve(before: readonly RequestHandler[] = []) {
       const logger = recordingLogger();
-      const webhooks = new WebhookHandler({ secret: SECRET, logger });
-      webhooks.on('*', () => undefined);
+      const webhooks = new WebhookHandler({ secret: SECRET, logger, maxBodyBytes: 1000, bodyTimeoutMs: 100 });
+      let runs = 0;
+      let passed = 0;
+      webhooks.on('*', () => void runs++);
       const app = express();
       for (const middleware of before) app.use(middleware);
-      mount(app, webhooks);
-      const { port, close } = await listen(app);
+      app.use(PATH, webhookMiddleware(webhooks), (request, response) => {
+        passed++;
+        response.json({ id: request.webhookEvent?.id });
+      });
+      const { url, close } = await listenAt(PATH, app);
       onTestFinished(close);
-      const send = (type: string, body: Uint8Array = bodyOf(), path = '/webhooks') =>
-        sendRaw(port, {
-          path,
-          chunks: [body],
-          headers: [
-            ['content-type', type],
-            ['x-pathfinder-signature', sign(body)],
-          ],
-        });
-      return { send, logger, port };
+      return { url, counts: () => ({ runs, passed }) };
     }
 
-    function mountPost(app: Express, webhooks: WebhookHandler): void {
-      app.post('/webhooks', toExpressHandler(webhooks));
-    }
-
-    it('answers at once that the body was parsed, and logs cause and cure', async () => {
-      for (const parser of [express.json(), express.text({ type: '*/json' })]) {
-        const { send, logger } = await serve([parser]);
-        expect(await send('application/json')).toEqual(refused(500, 'body_already_parsed'));
-        expect(logger.lines.map(({ level, message }) => [level, message.slice(0, 90)])).toEqual([
-          ['error', 'The body was parsed before the webhook route, so its signed bytes are gone. Mount the rout'],
-        ]);
+    it('passes on each verified delivery with its event, duplicates too, and runs no handler', async () => {
+      const { url, counts } = await serve();
+      for (let i = 0; i < 2; i++) {
+        const { status, body } = await sendRaw(url, signed(bodyOf()));
+        expect([status, body]).toEqual([200, '{"id":"evt_1"}']);
       }
+      expect(counts()).toEqual({ runs: 0, passed: 2 });
     });
 
-    it('reads the stream where a parser skipped the content type', async () => {
-      const { send } = await serve([express.json(), express.urlencoded({ extended: false })]);
-      expect(await send('text/plain')).toEqual(answered('processed', 1));
+    it('refuses what the handler refuses, with the same reply, and passes nothing on', async () => {
+      const { url, counts } = await serve();
+      const replies = [
+        await sendRaw(url, forged(bodyOf())),
+        await sendRaw(url, { pieces: [bodyOf()] }),
+        await sendRaw(url, signed(Buffer.from('{'))),
+        await sendRaw(url, signed(Buffer.alloc(1001))),
+        await sendRaw(url, signed(bodyOf(), { headers: [['content-encoding', 'gzip']] })),
+        await sendRaw(url, { method: 'GET' }),
+      ];
+      expect(replies).toEqual([
+        refused('invalid_signature'),
+        refused('invalid_signature'),
+        refused('invalid_json'),
+        refused('body_too_large'),
+        refused('unsupported_encoding'),
+        refused('method_not_allowed'),
+      ]);
+      const connection = await openRaw(url);
+      await connection.write(headOf(url, signed(bodyOf())));
+      expect(await connection.reply()).toEqual(refused('body_timeout'));
+      connection.destroy();
+      expect(counts()).toEqual({ runs: 0, passed: 0 });
     });
 
-    it('takes the bytes that express.raw() kept, and holds them to its own limit', async () => {
-      const { send } = await serve([express.raw({ type: () => true, limit: '5mb' })]);
-      expect(await send('application/json')).toEqual(answered('processed', 1));
-      expect(await send('text/plain', Buffer.alloc(1_048_577, ' '))).toEqual(refused(413, 'body_too_large'));
+    it('refuses a parsed body', async () => {
+      const { url, counts } = await serve([express.json()]);
+      const headers = [['content-type', 'application/json']] as const;
+      expect(await sendRaw(url, signed(bodyOf(), { headers }))).toEqual(refused('body_already_parsed'));
+      expect(counts()).toEqual({ runs: 0, passed: 0 });
     });
 
-    it('takes the bytes that the verify callback of a parser kept', async () => {
-      const keep = express.json({
-        verify: (request, _, bytes) => {
-          Object.assign(request, { rawBody: bytes });
-        },
+    it('leaves what a later handler throws to the application', async () => {
+      const webhooks = new WebhookHandler(SECRET);
+      const app = express();
+      app.post(PATH, webhookMiddleware(webhooks), () => {
+        throw new Error('later');
       });
-      const { send } = await serve([keep]);
-      expect(await send('application/json')).toEqual(answered('processed', 1));
-    });
-
-    it('takes a rawBody that is text', async () => {
-      const keep = express.json({
-        verify: (request, _, bytes) => {
-          Object.assign(request, { rawBody: bytes.toString() });
-        },
-      });
-      const { send } = await serve([keep]);
-      expect(await send('application/json')).toEqual(answered('processed', 1));
-    });
-
-    it('leaves the parsers of later routes alone', async () => {
-      const { port } = await serve([], (app, webhooks) => {
-        mountPost(app, webhooks);
-        app.use(express.json());
-        app.post('/other', (request, response) => void response.json({ got: request.body }));
-      });
-      const response = await fetch(`http://127.0.0.1:${port}/other`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body: '{"a":1}',
-      });
-      expect(await response.json()).toEqual({ got: { a: 1 } });
-    });
-
-    it.each(['/WEBHOOKS', '/webhooks/', '//webhooks', '/web%68ooks', 'http://evil.example/webhooks', '/webhooks?x=1'])(
-      'verifies on the path %s, or does not route it',
-      async (path) => {
-        const { port } = await serve([]);
-        const forged = await sendRaw(port, {
-          path,
-          chunks: [bodyOf()],
-          headers: [['x-pathfinder-signature', sign(bodyOf(), 'x')]],
-        });
-        expect([401, 404]).toContain(forged?.status);
-      },
-    );
-
-    it('heeds no header that claims somebody else has checked', async () => {
-      const { port } = await serve([]);
-      for (const name of ['x-middleware-subrequest', 'x-forwarded-user', 'x-original-url', 'x-http-method-override']) {
-        const reply = await sendRaw(port, { chunks: [bodyOf()], headers: [[name, '/webhooks']] });
-        expect(reply).toEqual(refused(401, 'invalid_signature'));
-      }
-    });
-
-    it('gives middleware a verified event, and forgeries the same reply', async () => {
-      const { send, port } = await serve([], (app, webhooks) => {
-        app.post('/webhooks', webhookMiddleware(webhooks), (request, response) => {
-          response.json({ type: request.webhookEvent?.type });
-        });
-      });
-      const reply = await send('application/json');
-      expect({ status: reply?.status, body: reply?.body }).toEqual({ status: 200, body: '{"type":"user.created"}' });
-      expect((await send('application/json'))?.status).toBe(200);
-      const forged = await sendRaw(port, {
-        chunks: [bodyOf()],
-        headers: [['x-pathfinder-signature', sign('another')]],
-      });
-      expect(forged).toEqual(refused(401, 'invalid_signature'));
-    });
-
-    it.each([undefined, 'production'])('shows nothing of a handler error with NODE_ENV %s', async (environment) => {
-      const before = process.env.NODE_ENV;
-      process.env.NODE_ENV = environment;
-      onTestFinished(() => void Object.assign(process.env, { NODE_ENV: before }));
-      const { send } = await serve([], (app) => {
-        const failing = new WebhookHandler({ secret: SECRET, logger: recordingLogger(), retry: { attempts: 1 } });
-        failing.on('*', () => Promise.reject(new Error('hunter2')));
-        mountPost(app, failing);
-      });
-      expect(await send('application/json')).toEqual({ ...answered('failed', 1, 1, 500), headers: HEADERS });
+      app.use(((error, _request, response, _next) => {
+        response.status(500).send(error.message);
+      }) as express5.ErrorRequestHandler);
+      const { url, close } = await listenAt(PATH, app);
+      onTestFinished(close);
+      const { status, body } = await sendRaw(url, signed(bodyOf()));
+      expect([status, body]).toEqual([500, 'later']);
+      expect((await sendRaw(url, { headers: [['x-pathfinder-signature', sign('{}')]] })).status).toBe(401);
     });
   });
 }

@@ -1,16 +1,30 @@
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
+export interface Listening {
+  readonly port: number;
+  readonly origin: string;
+  close(): Promise<void>;
+}
+
 /** Serves on a free port of the loopback interface. */
-export async function listen(listener: RequestListener): Promise<{ readonly port: number; close(): Promise<void> }> {
+export async function listen(listener: RequestListener): Promise<Listening> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
   return {
-    port: (server.address() as AddressInfo).port,
+    port,
+    origin: `http://127.0.0.1:${port}`,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
       }),
   };
+}
+
+/** Serves a webhook's route. */
+export async function listenAt(path: string, listener: RequestListener) {
+  const { origin, close } = await listen(listener);
+  return { url: `${origin}${path}`, close };
 }

@@ -1,7 +1,7 @@
 import { type MemoryStoreOptions, memoryStore, type WebhookStore } from '@pathfinder/webhooks';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { recordingLogger } from '../support/deliver.ts';
+import { agreesWithModel } from './model.ts';
 
 function open(options: MemoryStoreOptions = {}) {
   let nowMs = 1_000_000;
@@ -172,99 +172,7 @@ describe('memoryStore', () => {
     await store.close();
   });
 
-  it('agrees with a model of itself over any history', async () => {
-    const key = fc.constantFrom('a', 'b');
-    const op = fc.oneof(
-      fc.record({ do: fc.constant('claim' as const), key, hash: fc.constantFrom('h', 'i') }),
-      fc.record({
-        do: fc.constantFrom('complete' as const, 'free' as const, 'hold' as const, 'kill' as const, 'release' as const),
-        key,
-      }),
-      fc.record({ do: fc.constantFrom('revive' as const, 'zombie' as const), key }),
-      fc.record({ do: fc.constant('wait' as const), ms: fc.constantFrom(1, 60, 100, 1000) }),
-    );
-    await fc.assert(
-      fc.asyncProperty(fc.array(op, { maxLength: 40 }), async (history) => {
-        const { store, wait } = open();
-        let nowMs = 0;
-        const model = new Map<string, Model>();
-        const tokens = new Map<string, string>();
-        for (const step of history) {
-          if (step.do === 'wait') {
-            wait(step.ms);
-            nowMs += step.ms;
-            continue;
-          }
-          forget(model, step.key, nowMs);
-          const row = model.get(step.key);
-          const token = tokens.get(step.key) ?? 'none';
-          if (step.do === 'claim') {
-            const claim = await store.claim(step.key, { leaseMs: 100, bodyHash: step.hash });
-            expect(claim.status).toBe(expectedClaim(row, step.hash, nowMs));
-            if (claim.status !== 'acquired') continue;
-            tokens.set(step.key, claim.token);
-            const next = {
-              state: 'active',
-              hash: step.hash,
-              untilMs: nowMs + 100,
-              held: false,
-              attempt: (row?.attempt ?? 0) + 1,
-            } as const;
-            expect(claim.attempt).toBe(next.attempt);
-            model.set(step.key, next);
-          } else if (step.do === 'revive') {
-            const may = row?.state === 'dead' || row?.state === 'done';
-            expect(await store.revive(step.key, { steps: 'keep' })).toBe(may);
-            if (row && may) model.set(step.key, { ...row, state: 'free', held: true, untilMs: nowMs });
-          } else if (step.do === 'zombie') {
-            expect(await store.fail(step.key, 'stale', { error: 'x' })).toBe(false);
-          } else if (step.do === 'complete') {
-            const may = row?.state === 'active' || row?.state === 'done';
-            expect(await store.complete(step.key, token)).toBe(may);
-            if (row?.state === 'active') model.set(step.key, { ...row, state: 'done', untilMs: nowMs + 1000 });
-          } else {
-            const options = {
-              free: { error: 'x' },
-              hold: { error: 'x', retryInMs: 50 },
-              kill: { error: 'x', dead: true },
-              release: {},
-            };
-            expect(await store.fail(step.key, token, options[step.do])).toBe(row?.state === 'active');
-            if (row?.state !== 'active') continue;
-            const held = step.do === 'hold';
-            model.set(step.key, {
-              ...row,
-              state: step.do === 'kill' ? 'dead' : 'free',
-              held,
-              untilMs: nowMs + (held ? 50 : 0),
-            });
-          }
-        }
-      }),
-      { numRuns: 300 },
-    );
+  it('agrees with the model of a store over any history', async () => {
+    await agreesWithModel(() => open());
   });
 });
-
-interface Model {
-  readonly state: 'free' | 'active' | 'done' | 'dead';
-  readonly hash: string;
-  readonly untilMs: number;
-  readonly held: boolean;
-  readonly attempt: number;
-}
-
-function forget(model: Map<string, Model>, key: string, nowMs: number): void {
-  const row = model.get(key);
-  if (!row) return;
-  const done = row.state === 'done' && row.untilMs <= nowMs;
-  const failed = row.state === 'free' && !row.held && row.untilMs + 1000 <= nowMs;
-  if (done || failed) model.delete(key);
-}
-
-function expectedClaim(row: Model | undefined, hash: string, nowMs: number): string {
-  if (!row) return 'acquired';
-  if (row.hash !== hash && !(row.state === 'free' && !row.held)) return 'conflict';
-  if (row.state === 'done' || row.state === 'dead') return row.state;
-  return row.untilMs > nowMs ? 'busy' : 'acquired';
-}

@@ -1,0 +1,112 @@
+import { createRequire } from 'node:module';
+
+/** What all drivers take for a `?`. */
+export type SqliteValue = string | number | null | Uint8Array;
+
+/** What all drivers offer of a prepared statement. */
+export interface SqliteStatement {
+  /** The first row. */
+  get(...values: SqliteValue[]): unknown;
+  /** Runs it for its effect. */
+  run(...values: SqliteValue[]): unknown;
+  /** Every row. */
+  all(...values: SqliteValue[]): unknown[];
+}
+
+/** An open database of libsql, better-sqlite3, `node:sqlite` (`DatabaseSync`) or `bun:sqlite`. */
+export interface SqliteDatabase {
+  /** Runs statements that return nothing. */
+  exec(sql: string): unknown;
+  /** Prepares one statement. */
+  prepare(sql: string): SqliteStatement;
+  /** Closes the file. */
+  close(): unknown;
+}
+
+type DatabaseClass = new (path: string) => SqliteDatabase;
+
+interface Driver {
+  readonly name: string;
+  /** The class that opens a path, from what the module exports. */
+  find(module: unknown): DatabaseClass;
+}
+
+const DRIVERS: readonly Driver[] = [
+  { name: 'node:sqlite', find: (module) => (module as { DatabaseSync: DatabaseClass }).DatabaseSync },
+  { name: 'better-sqlite3', find: (module) => module as DatabaseClass },
+  { name: 'libsql', find: (module) => module as DatabaseClass },
+];
+
+/** The first of better-sqlite3 that brings its binaries, and ends a Node older than `NODE_FOR_BETTER_SQLITE3` on loading. */
+const BETTER_SQLITE3_WITH_BINARIES = 13;
+const NODE_FOR_BETTER_SQLITE3 = 22;
+
+/** How to load a driver, and into which Node: injected by tests. */
+export interface DriverLoading {
+  readonly load?: (name: string) => unknown;
+  /** As in `process.versions.node`. */
+  readonly nodeVersion?: string;
+}
+
+/**
+ * Opens a file with the first driver that is there: `node:sqlite`, better-sqlite3, libsql.
+ *
+ * @throws TypeError when there is none; whatever the driver throws for a file that it cannot open.
+ */
+export function openSqliteFile(path: string, loading: DriverLoading = {}): SqliteDatabase {
+  const { load = loadFromHere(), nodeVersion = process.versions.node } = loading;
+  const nodeMajor = Number.parseInt(nodeVersion, 10);
+  const failures: unknown[] = [];
+  for (const driver of DRIVERS) {
+    let Database: DatabaseClass;
+    try {
+      refuseCrash(driver.name, nodeMajor, load);
+      Database = driver.find(load(driver.name));
+    } catch (error) {
+      failures.push(error);
+      continue;
+    }
+    return new Database(path);
+  }
+  const cause = new AggregateError(failures, 'Each driver failed to load.');
+  throw new TypeError(`No SQLite driver loads in Node ${nodeVersion}. ${cureFor(nodeMajor)}`, { cause });
+}
+
+// From the place of this very file, in either module format.
+function loadFromHere(): (name: string) => unknown {
+  return createRequire(import.meta.url);
+}
+
+// Loading it would take the whole process down, which no `catch` sees.
+function refuseCrash(name: string, nodeMajor: number, load: (name: string) => unknown): void {
+  if (name !== 'better-sqlite3' || nodeMajor >= NODE_FOR_BETTER_SQLITE3) return;
+  const { version } = load('better-sqlite3/package.json') as { readonly version: string };
+  if (Number.parseInt(version, 10) >= BETTER_SQLITE3_WITH_BINARIES) {
+    throw new TypeError(`better-sqlite3 ${version} crashes Node ${nodeMajor}: it needs Node 22.`);
+  }
+}
+
+function cureFor(nodeMajor: number): string {
+  if (nodeMajor < NODE_FOR_BETTER_SQLITE3) {
+    return 'Install libsql 0.5 (`npm install libsql@0.5`), or better-sqlite3 12, which compiles; better-sqlite3 13 and node:sqlite need Node 22.';
+  }
+  return 'Update to Node 22.13, which has node:sqlite, or install better-sqlite3 13 (`npm install better-sqlite3@13`).';
+}
+
+const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+
+/** @throws TypeError unless `value` may stand in SQL as it is. */
+export function checkIdentifier(option: string, value: string): string {
+  if (IDENTIFIER.test(value)) return value;
+  throw new TypeError(`\`${option}\` must match ${IDENTIFIER.source}.`);
+}
+
+/** How many rows a `run` changed. */
+export function changesOf(result: unknown): number {
+  return Number((result as { readonly changes: number | bigint }).changes);
+}
+
+/** A BLOB, which is a Buffer, a Uint8Array or an ArrayBuffer by driver, as plain bytes of its own. */
+export function bytesOf(blob: unknown): Uint8Array {
+  return blob instanceof ArrayBuffer ? new Uint8Array(blob) : Uint8Array.from(blob as Uint8Array);
+}

@@ -1,0 +1,180 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type WebhookDelivery, WebhookError } from '@pathfinder/webhooks';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readNodeDelivery, writeNodeReply } from '../../src/adapters/read-node-body.ts';
+import { bodyOf, sign } from '../support/deliver.ts';
+import { piecesOf, refused, signed } from './harness.ts';
+import { listenAt } from './listen.ts';
+import { framed, headOf, openRaw, type RawRequest } from './raw-client.ts';
+
+const LIMITS = { maxBodyBytes: 100_000, bodyTimeoutMs: 5000 };
+const EVENTS = ['data', 'end', 'error', 'close'];
+
+type Act = (request: IncomingMessage, response: ServerResponse) => Promise<unknown>;
+
+/** What `act` makes of a request that arrives like this. */
+async function during(request: RawRequest, act: Act, sent: readonly Uint8Array[] = framed(request)): Promise<unknown> {
+  let settle: (outcome: Promise<unknown>) => void = () => {};
+  const outcome = new Promise((resolve) => {
+    settle = resolve;
+  });
+  // Looked at only when all is sent.
+  outcome.catch(() => undefined);
+  const { url, close } = await listenAt('/hook?a=1', (incoming, response) => {
+    settle(act(incoming, response).finally(() => response.end()));
+  });
+  onTestFinished(close);
+  const connection = await openRaw(url);
+  await connection.write(headOf(url, { target: '/hook?a=1', ...request }), ...sent);
+  onTestFinished(connection.destroy);
+  return outcome;
+}
+
+async function read(request: RawRequest, change: (request: IncomingMessage) => unknown = () => undefined) {
+  return (await during(request, async (incoming) => {
+    // In one turn with the change, if that does not wait.
+    const changed = change(incoming);
+    if (changed instanceof Promise) await changed;
+    return readNodeDelivery(incoming, LIMITS);
+  })) as WebhookDelivery;
+}
+
+function code(error: unknown): unknown {
+  return error instanceof WebhookError ? error.code : error;
+}
+
+describe('the bytes', () => {
+  it('that come in one piece are not copied', async () => {
+    const pieces: Uint8Array[] = [];
+    const delivery = await read(signed(bodyOf()), (request) => request.on('data', (piece) => pieces.push(piece)));
+    expect(pieces).toEqual([bodyOf()]);
+    expect(delivery.body).toBe(pieces[0]);
+  });
+
+  it.each(['length', 'chunked'] as const)(
+    'that come in pieces are joined to their exact size (%s)',
+    async (framing) => {
+      for (const size of [1, 7, 4000]) {
+        const body = Buffer.concat(Array(50).fill(bodyOf()));
+        const { body: read_ } = await read(signed(body, { pieces: piecesOf(body, size), framing }));
+        expect(Buffer.from(read_)).toEqual(body);
+        expect(read_.buffer.byteLength).toBe(read_.length);
+      }
+    },
+  );
+
+  it('that are none are an empty body', async () => {
+    expect((await read(signed(Buffer.alloc(0)))).body).toEqual(new Uint8Array());
+  });
+
+  it('are taken from rawBody, then from a body of bytes, then from the stream', async () => {
+    const bytes = (text: string) => new Uint8Array(Buffer.from(text));
+    const sources = [
+      [{ rawBody: bytes('raw'), body: bytes('body') }, 'raw'],
+      [{ rawBody: 'tëxt', body: bytes('body') }, 'tëxt'],
+      [{ rawBody: { an: 'object' }, body: bytes('body') }, 'body'],
+      [{ body: { an: 'object' } }, 'stream'],
+      [{ rawBody: undefined, body: undefined }, 'stream'],
+    ] as const;
+    for (const [kept, expected] of sources) {
+      const { body } = await read(signed(Buffer.from('stream')), (request) => Object.assign(request, kept));
+      expect(Buffer.from(body).toString()).toBe(expected);
+    }
+  });
+
+  it('are read from a request that was paused, or had to wait', async () => {
+    expect((await read(signed(bodyOf()), (request) => request.pause())).body).toEqual(bodyOf());
+    const waited = read(signed(bodyOf()), () => new Promise((resolve) => setImmediate(() => setImmediate(resolve))));
+    expect((await waited).body).toEqual(bodyOf());
+  });
+
+  it.each<[string, (request: IncomingMessage) => unknown]>([
+    ['read', (request) => request.toArray()],
+    ['begun', (request) => new Promise((resolve) => request.once('data', resolve))],
+    ['made text', (request) => request.setEncoding('utf8')],
+  ])('of a request that something else has %s are known to be gone', async (_, take) => {
+    const body = Buffer.concat(Array(50).fill(bodyOf()));
+    expect(await read(signed(body), take).catch(code)).toBe('body_already_parsed');
+  });
+});
+
+describe('the head', () => {
+  it('has the whole URL, the parameters and every header in any case', async () => {
+    const headers = [
+      ['X-Two', 'a'],
+      ['x-two', 'b'],
+      ['set-cookie', 'c'],
+    ] as const;
+    const { method, url, params, header } = await read(signed(bodyOf(), { headers }), (request) => {
+      Object.assign(request, { originalUrl: '/api/hook?a=1', params: { tenant: 'acme', rest: ['a', 'b'] } });
+    });
+    expect({ method, url, params }).toEqual({
+      method: 'POST',
+      url: '/api/hook?a=1',
+      params: { tenant: 'acme', rest: 'a/b' },
+    });
+    expect(['X-Pathfinder-Signature', 'x-two', 'set-cookie', 'constructor', '__proto__'].map(header)).toEqual([
+      sign(bodyOf()),
+      'a, b',
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it('has the URL of the request where no router has another', async () => {
+    expect(await read(signed(bodyOf()))).toMatchObject({ url: '/hook?a=1', params: {} });
+  });
+});
+
+describe('afterwards', () => {
+  it.each<[string, RawRequest]>([
+    ['a delivery', signed(bodyOf())],
+    ['a body too large', signed(Buffer.alloc(LIMITS.maxBodyBytes + 1), { framing: 'chunked' })],
+  ])('no listener and no timer is left of %s', async (_, request) => {
+    const left = await during(request, async (incoming) => {
+      const count = () => [EVENTS.map((event) => incoming.listenerCount(event)), timers()];
+      const before = count();
+      await readNodeDelivery(incoming, LIMITS).catch(() => undefined);
+      if (!incoming.readableEnded) await new Promise((resolve) => incoming.once('end', resolve));
+      const [listeners, running] = count();
+      return { before, after: [listeners, running] };
+    });
+    const { before, after } = left as { before: [number[], number]; after: [number[], number] };
+    expect(after[1]).toBe(before[1]);
+    if (request.framing === undefined) expect(after[0]).toEqual(before[0]);
+  });
+
+  it('a request that was gone before it was looked at is refused at once', async () => {
+    const gone = during(
+      signed(bodyOf()),
+      async (incoming) => {
+        incoming.destroy();
+        await new Promise((resolve) => incoming.once('close', resolve));
+        return readNodeDelivery(incoming, { ...LIMITS, bodyTimeoutMs: 1e6 }).catch(code);
+      },
+      [],
+    );
+    expect(await gone).toBe('body_timeout');
+  });
+
+  it('a reply is written once, and to nobody who is gone', async () => {
+    const written = await during(signed(bodyOf()), async (_incoming, response) => {
+      const { headers, ...reply } = refused('body_timeout');
+      writeNodeReply(response, { headers: { 'x-a': headers['content-type'] ?? '' }, ...reply });
+      writeNodeReply(response, { headers: {}, status: 200, body: 'again' });
+      return [response.statusCode, response.writableEnded];
+    });
+    expect(written).toEqual([408, true]);
+    const late = await during(signed(bodyOf()), async (_incoming, response) => {
+      response.destroy();
+      writeNodeReply(response, { headers: {}, status: 200, body: 'late' });
+      return response.headersSent;
+    });
+    expect(late).toBe(false);
+  });
+});
+
+function timers(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+}

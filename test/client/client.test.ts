@@ -1,0 +1,302 @@
+import { WEBHOOK_EVENT_TYPES, WebhookHandler } from '@pathfinder/webhooks';
+import { PathfinderWebhooksClient, type SyncWebhook } from '@pathfinder/webhooks/client';
+import { createSandbox, type Sandbox, type SandboxOptions } from '@pathfinder/webhooks/testing';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { type Listening, receiverOf, serverThat } from '../testing/receiver.ts';
+
+const URL_A = 'http://localhost:9/webhooks/pathfinder';
+const open: { close(): Promise<void> }[] = [];
+
+let sandbox: Sandbox;
+let client: PathfinderWebhooksClient;
+let calls: string[];
+
+beforeEach(async () => {
+  await useSandbox({});
+});
+
+afterEach(async () => {
+  for (const one of open.splice(0).reverse()) await one.close();
+});
+
+async function useSandbox(options: SandboxOptions): Promise<void> {
+  sandbox = await createSandbox(options);
+  open.push(sandbox);
+  calls = [];
+  client = new PathfinderWebhooksClient({
+    token: sandbox.token,
+    baseUrl: sandbox.url,
+    fetch(input, init) {
+      calls.push(`${init?.method} ${new URL(String(input)).pathname}`);
+      return fetch(input, init);
+    },
+  });
+}
+
+async function opened<T extends Listening>(listening: Promise<T>): Promise<T> {
+  open.push(await listening);
+  return listening;
+}
+
+describe('PathfinderWebhooksClient against the sandbox', () => {
+  it('creates, lists, updates and deletes', async () => {
+    const events = ['user.created', 'user.updated'] as const;
+    const created = await client.create({ url: URL_A, events, secret: 'whsec_0123456789' });
+    const { signing_key, ...webhook } = created;
+    expect(created).toEqual({
+      id: expect.stringMatching(/^webhook_/),
+      url: URL_A,
+      events: [...events],
+      active: true,
+      created_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      signing_key: expect.stringMatching(/^whsec_/),
+    });
+    expect(signing_key).toBeTypeOf('string');
+    expect(await client.list()).toEqual([webhook]);
+    const changes = { events: ['user.deleted'], active: false };
+    expect(await client.update(webhook.id, changes)).toEqual({ ...webhook, ...changes });
+    expect(await client.list()).toEqual([{ ...webhook, ...changes }]);
+    expect(await client.delete(webhook.id)).toBeUndefined();
+    expect(await client.list()).toEqual([]);
+  });
+
+  it('sends nothing but what it was given, each event type once', async () => {
+    const server = await opened(serverThat(() => ({ body: JSON.stringify({ id: 'w', url: URL_A, events: [] }) })));
+    const plain = new PathfinderWebhooksClient({ token: 'tok', baseUrl: `${server.url}/prefix/` });
+    await plain.create({ url: URL_A, events: ['user.created', 'user.created'] });
+    await plain.update('a/b', { active: true });
+    await plain.test('w', 'user.created');
+    const sent = server.arrived.map(({ method, url, body, headers }) => [
+      method,
+      url,
+      JSON.parse(body),
+      headers.authorization,
+      headers['content-type'],
+    ]);
+    expect(sent).toEqual([
+      [
+        'POST',
+        '/prefix/api/webhooks',
+        { url: URL_A, events: ['user.created'], active: true },
+        'Bearer tok',
+        'application/json',
+      ],
+      ['PUT', '/prefix/api/webhooks/a%2Fb', { active: true }, 'Bearer tok', 'application/json'],
+      ['POST', '/prefix/api/webhooks/w/test', { event_type: 'user.created' }, 'Bearer tok', 'application/json'],
+    ]);
+  });
+
+  it('has a test event sent, which a receiver with that secret takes', async () => {
+    const receiver = await opened(receiverOf({ secret: 'whsec_0123456789' }));
+    const { id } = await client.create({ url: receiver.url, events: ['user.created'], secret: 'whsec_0123456789' });
+    const answer = await client.test(id, 'user.created');
+    await sandbox.idle();
+    expect(answer).toEqual({ event_id: receiver.seen[0], event_type: 'user.created' });
+  });
+
+  it.each(['secret', 'signing_key'] as const)(
+    'registers a receiver that rotates between both secrets, signed with the %s',
+    async (signWith) => {
+      await useSandbox({ signWith });
+      const server = await opened(serverThat(() => ({})));
+      const { signing_key = '' } = await client.create({
+        url: server.url,
+        events: ['auth.logout'],
+        secret: 'whsec_0123456789',
+      });
+      sandbox.send('auth.logout');
+      await sandbox.idle();
+      const { body = '', headers } = server.arrived[0] ?? {};
+      const signature = headers?.['x-pathfinder-signature'] as string;
+      expect(new WebhookHandler(['whsec_0123456789', signing_key]).verifySignature(body, signature)).toBe(true);
+      const other = signWith === 'secret' ? signing_key : 'whsec_0123456789';
+      expect(new WebhookHandler(other).verifySignature(body, signature)).toBe(false);
+    },
+  );
+
+  it.each([
+    ['update', () => client.update('webhook_gone', { active: false })],
+    ['delete', () => client.delete('webhook_gone')],
+    ['test', () => client.test('webhook_gone', 'user.created')],
+  ])('says that there is no such webhook: %s', async (_, call) => {
+    await expect(call()).rejects.toMatchObject({
+      name: 'PathfinderApiError',
+      code: 'api_not_found',
+      status: 404,
+      attempts: 1,
+      requestId: expect.stringMatching(/^req_\d+$/),
+      message: expect.stringContaining('It said: There is no webhook of this id'),
+    });
+  });
+
+  it('says that the token is refused, and what the API did not like', async () => {
+    const stranger = new PathfinderWebhooksClient({ token: 'tok_stranger', baseUrl: sandbox.url });
+    await expect(stranger.list()).rejects.toMatchObject({ code: 'api_unauthorized', status: 401 });
+    await expect(client.create({ url: URL_A, events: ['user.craeted'] })).rejects.toMatchObject({
+      code: 'api_rejected',
+      status: 400,
+      message: expect.stringContaining('unknown event type "user.craeted", did you mean user.created?'),
+    });
+  });
+
+  it('keeps an id within its segment of the path, whatever is in it', async () => {
+    const server = await opened(serverThat(() => ({ status: 200, body: '{}' })));
+    const plain = new PathfinderWebhooksClient({ token: 'tok', baseUrl: server.url });
+    const ids = fc.oneof(
+      fc.string({ minLength: 1, unit: 'grapheme' }),
+      fc.constantFrom('../..', '..%2f', '%2e%2e', 'a/../b', 'x?y', 'x#y', 'x\r\nHost: y', '\\..\\', '...', ' '),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        ids.filter((id) => id !== '.' && id !== '..'),
+        async (id) => {
+          await plain.delete(id);
+          const [, api, webhooks, segment = '', ...rest] = server.arrived.at(-1)?.url.split('/') ?? [];
+          expect([api, webhooks, decodeURIComponent(segment), rest]).toEqual(['api', 'webhooks', id, []]);
+          expect(segment).not.toMatch(/[?#]/);
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it.each([[''], ['.'], ['..'], ['\ud800'], [undefined], [5]])(
+    'refuses the id %j before anything is sent',
+    async (id) => {
+      await expect(client.update(id as string, { active: true })).rejects.toThrow(TypeError);
+      await expect(client.delete(id as string)).rejects.toThrow('Pass the id of a webhook');
+      await expect(client.test(id as string, 'user.created')).rejects.toThrow(TypeError);
+      expect(calls).toEqual([]);
+    },
+  );
+
+  it.each<[string, () => Promise<unknown>, RegExp]>([
+    ['no URL', () => client.create({ events: ['user.created'] } as unknown as SyncWebhook), /both `url` and `events`/],
+    ['half a URL', () => client.create({ url: '/hook', events: ['user.created'] }), /absolute URL/],
+    ['no events', () => client.create({ url: URL_A, events: [] }), /`events` is empty/],
+    [
+      'events as text',
+      () => client.create({ url: URL_A, events: 'user.created' as unknown as string[] }),
+      /list of event types/,
+    ],
+    ['a padded secret', () => client.create({ url: URL_A, events: ['user.created'], secret: 'x\n' }), /white space/],
+    ['an empty secret', () => client.update('w', { secret: '' }), /white space around it, or left out/],
+    ['no change', () => client.update('w', {}), /at least one of url, events, active and secret/],
+    [
+      'active as text',
+      () => client.update('w', { active: 'no' as unknown as boolean }),
+      /`active` must be true or false/,
+    ],
+    ['no type to test', () => client.test('w', ''), /event type to test/],
+    [
+      'nothing registered',
+      () => client.sync({ url: URL_A, events: new WebhookHandler('whsec_0123456789').eventTypes }),
+      /register its handlers/,
+    ],
+  ])('refuses %s before anything is sent', async (_, call, message) => {
+    await expect(call()).rejects.toThrow(TypeError);
+    await expect(call()).rejects.toThrow(message);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe('sync', () => {
+  const events = ['user.created', 'user.updated'];
+
+  it('creates a webhook where there is none, then leaves it alone', async () => {
+    const created = await client.sync({ url: URL_A, events, secret: 'whsec_0123456789' });
+    expect(created).toEqual({
+      action: 'created',
+      webhook: expect.objectContaining({ url: URL_A, events, active: true, signing_key: expect.any(String) }),
+    });
+    if (created.action !== 'created') throw new Error(created.action);
+    const { signing_key: _, ...webhook } = created.webhook;
+    calls.length = 0;
+    const wanted = { url: URL_A, events: [...events].reverse().concat('user.created'), secret: 'whsec_0123456789' };
+    expect(await client.sync(wanted)).toEqual({ action: 'unchanged', webhook });
+    expect(calls).toEqual(['GET /api/webhooks']);
+  });
+
+  it('sends just what differs, and then nothing more', async () => {
+    const { webhook } = await client.sync({ url: URL_A, events });
+    calls.length = 0;
+    const changed = { ...(await client.list())[0], events: ['user.created', 'auth.login'] };
+    expect(await client.sync({ url: URL_A, events: ['user.created', 'auth.login'] })).toEqual({
+      action: 'updated',
+      webhook: changed,
+    });
+    expect(await client.sync({ url: URL_A, events: ['auth.login', 'user.created'], active: true })).toMatchObject({
+      action: 'unchanged',
+    });
+    expect(await client.sync({ url: URL_A, events: changed.events, active: false })).toMatchObject({
+      action: 'updated',
+      webhook: { active: false },
+    });
+    expect(await client.sync({ url: URL_A, events: changed.events })).toMatchObject({
+      action: 'unchanged',
+      webhook: { active: false },
+    });
+    const put = `PUT /api/webhooks/${webhook.id}`;
+    expect(calls.filter((call) => call.startsWith('PUT'))).toEqual([put, put]);
+    expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
+  });
+
+  it('makes one endpoint carry exactly the types of a handler', async () => {
+    const webhooks = new WebhookHandler('whsec_0123456789');
+    webhooks.on('user.*', () => {}).on('experience.analyzed', () => {});
+    const other = await client.create({ url: 'http://localhost:9/other', events: ['auth.login'] });
+    await client.sync({ url: URL_A, events: webhooks.eventTypes });
+    webhooks.off('experience.analyzed', () => {}).on('auth.login', () => {});
+    const { webhook } = await client.sync({ url: URL_A, events: webhooks.eventTypes });
+    expect(webhook.events).toEqual(webhooks.eventTypes);
+    expect(webhook.events).toEqual([
+      ...WEBHOOK_EVENT_TYPES.filter((type) => type.startsWith('user.')),
+      'auth.login',
+      'experience.analyzed',
+    ]);
+    expect((await client.list()).map(({ id }) => id)).toEqual([other.id, webhook.id]);
+  });
+
+  it('takes a URL for the same however an API writes it', async () => {
+    const { webhook } = await client.sync({ url: 'http://localhost:9', events });
+    expect(await client.sync({ url: 'http://LOCALHOST:9/', events })).toEqual({
+      action: 'unchanged',
+      webhook: (await client.list())[0],
+    });
+    expect((await client.sync({ url: 'http://localhost:9/x', events })).webhook.id).not.toBe(webhook.id);
+  });
+
+  it('refuses two webhooks with one URL, names them, and changes nothing', async () => {
+    const [one, two] = [
+      await client.create({ url: URL_A, events }),
+      await client.create({ url: URL_A, events: ['auth.login'] }),
+    ];
+    const before = await client.list();
+    calls.length = 0;
+    await expect(client.sync({ url: URL_A, events: ['auth.logout'] })).rejects.toMatchObject({
+      code: 'api_duplicate_endpoints',
+      status: undefined,
+      message: expect.stringContaining(`They are: ${one.id}, ${two.id}.`),
+    });
+    expect(calls).toEqual(['GET /api/webhooks']);
+    expect(await client.list()).toEqual(before);
+    await client.delete(two.id);
+    expect(await client.sync({ url: URL_A, events: ['auth.logout'] })).toMatchObject({
+      action: 'updated',
+      webhook: { id: one.id },
+    });
+  });
+
+  it('ends where the caller’s signal does', async () => {
+    const reason = new Error('enough');
+    await expect(client.sync({ url: URL_A, events }, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    expect(calls).toEqual([]);
+  });
+
+  it('is typed by what it did', async () => {
+    const result = await client.sync({ url: URL_A, events });
+    expectTypeOf(result.action).toEqualTypeOf<'created' | 'updated' | 'unchanged'>();
+    if (result.action === 'created') expectTypeOf(result.webhook.signing_key).toEqualTypeOf<string | undefined>();
+  });
+});

@@ -1,0 +1,72 @@
+import { describe, expect, it } from 'vitest';
+import type { CrashEngine } from './engine.ts';
+import { findFault, type KillLoopReport, runKillLoop } from './kill-loop.ts';
+import { runPoison, runRace, runShutdown, runZombie } from './races.ts';
+
+// Nothing here is over after a fixed time: a busy machine takes longer, and comes to the same result.
+const PATIENCE_MS = 180_000;
+const KILLS = 10;
+
+const twins = [
+  ['an acknowledgement before the commit', 'ack-before-commit', ({ lost }) => lost > 0],
+  ['a mark that is made before the event is queued', 'mark-first', ({ lost }) => lost > 0],
+  ['events that nobody takes over', 'endless-lease', ({ stuck }) => stuck > 0],
+  ['an effect that is made before its mark', 'effect-first', ({ doubled }) => doubled > 0],
+] as const satisfies readonly (readonly [what: string, twin: string, shows: (report: KillLoopReport) => boolean])[];
+
+/** Defines the crash tests of an engine: what it survives, and that each way of counting would show a fault. */
+export function describeCrashes(engine: CrashEngine): void {
+  describe(`${engine.name} under SIGKILL, SIGSTOP and SIGTERM`, () => {
+    it('loses nothing that was acknowledged, makes no effect twice, leaves nothing behind', {
+      timeout: PATIENCE_MS,
+    }, async () => {
+      const { kills, acknowledged, repeated, ...found } = await runKillLoop(engine, { kills: KILLS });
+      expect(found).toEqual({ engine: engine.name, lost: 0, doubled: 0, stuck: 0, problems: [] });
+      expect(acknowledged).toBeGreaterThan(KILLS);
+      // Else the kills missed what they were for.
+      expect([kills >= KILLS, repeated > 0]).toEqual([true, true]);
+    });
+
+    it.each(twins.filter(([, twin]) => engine.transactional || twin !== 'effect-first'))(
+      'would show %s',
+      { timeout: PATIENCE_MS },
+      async (_, twin, shows) => {
+        expect(await findFault(engine, twin, shows)).toBeGreaterThan(0);
+      },
+    );
+
+    it('gives everything back when it is asked to end, for another process to do at once', {
+      timeout: PATIENCE_MS,
+    }, async () => {
+      expect(await runShutdown(engine)).toEqual({ exitCode: 0, claimsLeft: 0, lost: 0, doubled: 0 });
+    });
+
+    it('would show an end that gives nothing back', { timeout: PATIENCE_MS }, async () => {
+      expect((await runShutdown(engine, 'exit-at-once')).claimsLeft).toBeGreaterThan(0);
+    });
+  });
+
+  describe(`${engine.name} between processes`, () => {
+    it('gives each of 800 keys to one of six processes', { timeout: PATIENCE_MS }, async () => {
+      const wins = await runRace(engine);
+      expect(wins.size).toBe(800);
+      expect([...wins].filter(([, times]) => times !== 1)).toEqual([]);
+    });
+
+    it('lets a zombie extend, checkpoint, complete and fail nothing', { timeout: PATIENCE_MS }, async () => {
+      expect(await runZombie(engine)).toEqual({
+        answers: [false, 'lost', false, false],
+        completed: true,
+        after: { state: 'done', attempt: 2, claims: 2, failures: 0, bodyHash: '', error: undefined, steps: {} },
+      });
+    });
+
+    it('buries a payload that takes its process down, and finishes its neighbours', {
+      timeout: PATIENCE_MS,
+    }, async () => {
+      const { crashes, deadLetters, effects } = await runPoison(engine);
+      expect(deadLetters).toEqual([{ id: 'evt_poison', error: expect.stringContaining('took its process down') }]);
+      expect([crashes, effects]).toEqual([10, 20]);
+    });
+  });
+}

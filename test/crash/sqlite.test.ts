@@ -1,0 +1,4 @@
+import { describeCrashes } from './describe-engine.ts';
+import { engine } from './engines/sqlite.ts';
+
+describeCrashes(engine);

@@ -1,0 +1,449 @@
+import { eventKey, WebhookHandler, type WebhookHandlerOptions, type WebhookQueue } from '@pathfinder/webhooks';
+import { type SqliteDatabase, type SqliteQueueOptions, sqliteQueue, sqliteStore } from '@pathfinder/webhooks/sqlite';
+import { describe, expect, it } from 'vitest';
+import { answered, bodyOf, deliveryOf, RETRY, recordingLogger, refused, SECRET } from '../support/deliver.ts';
+import { databaseFolder, movedClock, openDatabase } from '../support/sqlite.ts';
+
+const folder = databaseFolder();
+let files = 0;
+const QUEUED = answered('queued', 0, 0, 202);
+const FULL = refused(503, 'queue_unavailable', RETRY);
+const FOREVER = { maxMs: 60_000 };
+
+/** A queue on a file of its own, and what its tables hold. */
+function opened(options: SqliteQueueOptions = {}) {
+  const db = openDatabase(folder.file(`${files++}.db`));
+  const clock = movedClock();
+  const queue = sqliteQueue(db, { now: clock.now, logger: recordingLogger(), ...options });
+  const all = (sql: string) => (db.prepare(sql).all() as object[]).map((row) => Object.values(row)[0]);
+  return {
+    db,
+    queue,
+    wait: clock.advance,
+    now: clock.now,
+    events: () => all('SELECT key FROM pathfinder_webhook_event ORDER BY id'),
+    bodies: () => all('SELECT event_id FROM pathfinder_webhook_body ORDER BY id'),
+  };
+}
+
+function receiverOn(queue: WebhookQueue, options: Partial<WebhookHandlerOptions> = {}) {
+  const logger = recordingLogger();
+  const webhooks: WebhookHandler = new WebhookHandler({
+    secret: SECRET,
+    queue,
+    logger,
+    retry: { attempts: 2, baseMs: 1 },
+    ...options,
+  });
+  const receive = (id: string, more: Readonly<Record<string, unknown>> = {}, tenant?: string) =>
+    webhooks.receive(deliveryOf(bodyOf({ id, ...more }), tenant === undefined ? {} : { params: { tenant } }));
+  return { webhooks, receive, logger };
+}
+
+const TENANTS: Partial<WebhookHandlerOptions> = {
+  secret: ({ params }) => ({ secret: SECRET, tenant: params?.tenant ?? 'none' }),
+};
+
+describe('a full sqliteQueue', () => {
+  it('refuses new events with 503, still knows the old ones, and takes new ones when there is room', async () => {
+    const { queue } = opened({ maxPending: 3 });
+    const { webhooks, receive } = receiverOn(queue);
+    webhooks.on('*', function work() {});
+    for (const id of ['evt_1', 'evt_2', 'evt_3']) expect(await receive(id)).toEqual(QUEUED);
+    expect(await receive('evt_4')).toEqual(FULL);
+    expect(await receive('evt_1')).toEqual(answered('duplicate'));
+    expect(await receive('evt_1', { created: 1 })).toEqual(refused(409, 'id_conflict'));
+    expect(await webhooks.drain({ ...FOREVER, max: 1 })).toBe(1);
+    expect(await receive('evt_1')).toEqual(answered('duplicate'));
+    expect(await receive('evt_4')).toEqual(QUEUED);
+    expect(await receive('evt_5')).toEqual(FULL);
+  });
+
+  it('counts each of a burst that arrives at once', async () => {
+    const { queue } = opened({ maxPending: 3 });
+    const { receive } = receiverOn(queue);
+    const replies = await Promise.all(Array.from({ length: 10 }, (_, i) => receive(`evt_${i}`)));
+    expect(replies).toEqual([...Array(3).fill(QUEUED), ...Array(7).fill(FULL)]);
+    expect((await queue.stats()).ready).toBe(3);
+  });
+
+  it('revives no dead event, which its sender has to deliver again', async () => {
+    const { queue } = opened({ maxPending: 1 });
+    const { webhooks, receive } = receiverOn(queue, { retry: { attempts: 1 } });
+    webhooks.on('*', function broken() {
+      throw new Error('cannot');
+    });
+    await receive('evt_dead');
+    await webhooks.drain(FOREVER);
+    expect(await receive('evt_1')).toEqual(QUEUED);
+    expect(await receive('evt_dead')).toEqual(FULL);
+    expect((await queue.stats()).dead).toBe(1);
+  });
+});
+
+describe('the bodies of a sqliteQueue', () => {
+  it('go with the commit that says done, and stay while an event waits or is dead', async () => {
+    const { queue, bodies, events } = opened();
+    const { webhooks, receive } = receiverOn(queue, { retry: { attempts: 1 } });
+    webhooks.on('user.created', function work({ id }) {
+      if (id === 'evt_bad') throw new Error('cannot');
+    });
+    for (const id of ['evt_good', 'evt_bad', 'evt_later']) await receive(id);
+    expect(bodies()).toEqual(['evt_good', 'evt_bad', 'evt_later']);
+    await webhooks.drain({ ...FOREVER, max: 2 });
+    expect(bodies()).toEqual(['evt_bad', 'evt_later']);
+    expect(events()).toEqual(['default\nevt_good', 'default\nevt_bad', 'default\nevt_later']);
+  });
+
+  it('stay as long as keepBodiesMs says, and are swept by workers without a delivery', async () => {
+    const { db, queue, bodies, wait, now } = opened({ keepBodiesMs: 60_000, retentionMs: 120_000 });
+    const { webhooks, receive } = receiverOn(queue);
+    webhooks.on('*', function work() {});
+    await receive('evt_1');
+    await webhooks.drain(FOREVER);
+    expect(bodies()).toEqual(['evt_1']);
+    const sweepAnew = async () => {
+      const worker = receiverOn(sqliteQueue(db, { now })).webhooks;
+      await worker.drain(FOREVER);
+      return bodies();
+    };
+    wait(59_000);
+    expect(await sweepAnew()).toEqual(['evt_1']);
+    wait(2_000);
+    expect(await sweepAnew()).toEqual([]);
+    expect(await receive('evt_1')).toEqual(answered('duplicate'));
+    wait(60_000);
+    expect(await receive('evt_1')).toEqual(QUEUED);
+  });
+
+  it('go at the latest with the row of their event, whose number a new event may get', async () => {
+    const { db, queue, bodies, events, wait, now } = opened({ keepBodiesMs: 1000, retentionMs: 1000 });
+    const older = sqliteQueue(db, { now, keepBodiesMs: 500 });
+    for (const [id, one] of [
+      ['evt_kept_shorter', older],
+      ['evt_kept_to_the_end', queue],
+    ] as const) {
+      const { webhooks, receive } = receiverOn(one);
+      webhooks.on('*', function work() {});
+      await receive(id);
+      await webhooks.drain(FOREVER);
+    }
+    wait(1000);
+    expect(await queue.store.sweep(1)).toBe(1);
+    expect([events(), bodies()]).toEqual([['default\nevt_kept_shorter'], []]);
+  });
+
+  it('kept beyond a replay that clears, give way to those that are delivered again', async () => {
+    const { queue, bodies } = opened({ keepBodiesMs: 60_000 });
+    const { webhooks, receive } = receiverOn(queue);
+    const runs: string[] = [];
+    webhooks.on('*', function work({ id }) {
+      runs.push(id);
+    });
+    await receive('evt_1');
+    await webhooks.drain(FOREVER);
+    expect(await queue.store.revive('evt_1', { steps: 'clear' })).toBe(true);
+    expect(await receive('evt_1')).toEqual(QUEUED);
+    expect(bodies()).toEqual(['evt_1']);
+    await webhooks.drain(FOREVER);
+    expect(runs).toEqual(['evt_1', 'evt_1']);
+  });
+});
+
+describe('an event whose runs end without a word', () => {
+  // What is left of a worker that was killed: a claim that nobody ends.
+  async function loseClaims(queue: WebhookQueue, wait: (ms: number) => void, id: string, claims: number) {
+    const { bodyHash } = (await queue.store.get(id)) ?? { bodyHash: '' };
+    for (let lost = 0; lost < claims; lost++) {
+      expect((await queue.store.claim(id, { leaseMs: 10, bodyHash })).status).toBe('acquired');
+      wait(10);
+    }
+  }
+
+  it('runs alone from the third time on, so that it takes no neighbour with it', async () => {
+    const { queue, wait } = opened();
+    const { webhooks, receive } = receiverOn(queue);
+    let running: string[] = [];
+    const beside: Record<string, readonly string[]> = {};
+    webhooks.on('*', async function work({ id }) {
+      running.push(id);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      beside[id] = running.filter((other) => other !== id);
+      running = running.filter((other) => other !== id);
+    });
+    for (const id of ['evt_a', 'evt_lost_2', 'evt_lost_3', 'evt_lost_4', 'evt_b']) await receive(id);
+    await loseClaims(queue, wait, 'evt_lost_2', 2);
+    await loseClaims(queue, wait, 'evt_lost_3', 3);
+    await loseClaims(queue, wait, 'evt_lost_4', 4);
+    expect(await webhooks.drain(FOREVER)).toBe(5);
+    expect([beside.evt_lost_3, beside.evt_lost_4]).toEqual([[], []]);
+    expect(beside.evt_b).toEqual(['evt_lost_2']);
+  });
+
+  it('is waited for by workers that have room, until what runs has ended, and then holds up nobody', async () => {
+    const { queue, wait } = opened({ pollMs: 5 });
+    const { webhooks, receive } = receiverOn(queue);
+    const log: string[] = [];
+    let end: () => void = () => undefined;
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    webhooks.on('*', async function work({ id }) {
+      log.push(`begin ${id}`);
+      await (id === 'evt_slow' ? ended : new Promise((resolve) => setTimeout(resolve, 20)));
+      log.push(`end ${id}`);
+    });
+    await receive('evt_suspect');
+    await loseClaims(queue, wait, 'evt_suspect', 3);
+    // Due before it, so that it runs when the suspect's turn comes.
+    wait(-1000);
+    await receive('evt_slow');
+    wait(1000);
+    await receive('evt_after');
+    await webhooks.start({ concurrency: 5 });
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    expect(log).toEqual(['begin evt_slow']);
+    end();
+    while ((await queue.stats()).ready + (await queue.stats()).active > 0)
+      await new Promise((resolve) => setImmediate(resolve));
+    await webhooks.stop();
+    expect(log).toEqual([
+      'begin evt_slow',
+      'end evt_slow',
+      'begin evt_suspect',
+      'end evt_suspect',
+      'begin evt_after',
+      'end evt_after',
+    ]);
+  });
+});
+
+describe('several on one file', () => {
+  it('a namespace has its own events, workers, dead letters and numbers', async () => {
+    const { db, queue, bodies } = opened({ namespace: 'one' });
+    const other = sqliteQueue(db, { namespace: 'two' });
+    const [one, two] = [receiverOn(queue, { retry: { attempts: 1 } }), receiverOn(other)];
+    const runs: string[] = [];
+    one.webhooks.on('*', function broken() {
+      throw new Error('cannot');
+    });
+    two.webhooks.on('*', function work({ id }) {
+      runs.push(id);
+    });
+    expect([await one.receive('evt_1'), await two.receive('evt_1', { created: 1 })]).toEqual([QUEUED, QUEUED]);
+    expect([await one.webhooks.drain(FOREVER), await two.webhooks.drain(FOREVER)]).toEqual([1, 1]);
+    expect([(await queue.stats()).dead, (await other.stats()).dead]).toEqual([1, 0]);
+    expect([await other.deadLetters.get('evt_1'), await other.deadLetters.replay({})]).toEqual([undefined, 0]);
+    expect([runs, bodies()]).toEqual([['evt_1'], ['evt_1']]);
+  });
+
+  it('an event that a receiver without a queue failed at is taken over by the queue, with its steps', async () => {
+    const { db, queue } = opened();
+    const inRequest = receiverOn(queue, { queue: undefined, store: sqliteStore(db), retry: { attempts: 1 } });
+    const queued = receiverOn(queue);
+    const runs: string[] = [];
+    let broken = true;
+    for (const { webhooks } of [inRequest, queued]) {
+      webhooks.on('*', () => void runs.push('sound'), { name: 'sound' });
+      webhooks.on(
+        '*',
+        () => {
+          runs.push('shaky');
+          if (broken) throw new Error('cannot');
+        },
+        { name: 'shaky' },
+      );
+    }
+    expect((await inRequest.receive('evt_1')).status).toBe(500);
+    broken = false;
+    expect(await queued.receive('evt_1')).toEqual(QUEUED);
+    expect(await queued.webhooks.drain(FOREVER)).toBe(1);
+    expect(runs).toEqual(['sound', 'shaky', 'shaky']);
+    expect(await inRequest.receive('evt_1')).toEqual(answered('duplicate'));
+  });
+
+  it('a handler with a durable store of its own has its outcomes carried back to the queue', async () => {
+    const { queue, bodies, wait, now } = opened();
+    const store = sqliteStore(folder.file(`own_${files++}.db`), { now });
+    const { webhooks, receive } = receiverOn(queue, { store });
+    const runs: string[] = [];
+    webhooks.on('*', function work({ id }, { attempt }) {
+      runs.push(`${id} ${attempt}`);
+      if (id === 'evt_bad' || attempt === 1) throw new Error('cannot');
+    });
+    await receive('evt_1');
+    await receive('evt_bad');
+    for (let round = 0; round < 3; round++) {
+      await webhooks.drain(FOREVER);
+      wait(1000);
+    }
+    expect(runs.sort()).toEqual(['evt_1 1', 'evt_1 2', 'evt_bad 1', 'evt_bad 2']);
+    expect([bodies(), (await queue.stats()).dead]).toEqual([['evt_bad'], 1]);
+    const [letter] = await queue.deadLetters.list();
+    expect([letter?.error, letter?.failures]).toEqual(['Error: cannot', 2]);
+    await store.close();
+  });
+});
+
+describe('an effect in the transaction of its mark', () => {
+  it('is made once, although its handler runs again, and not at all when it fails', async () => {
+    const { db, queue, wait } = opened();
+    db.exec('CREATE TABLE mail (event_id TEXT, attempt INTEGER)');
+    const { webhooks, receive } = receiverOn(queue);
+    webhooks.on(
+      '*',
+      ({ id }, { commit, attempt }) => {
+        commit?.((tx: SqliteDatabase) => {
+          tx.prepare('INSERT INTO mail VALUES (?, ?)').run(id, attempt);
+          if (attempt === 1) throw new Error('the effect failed half-way');
+        });
+      },
+      { name: 'mail', transaction: true },
+    );
+    await receive('evt_1');
+    for (let round = 0; round < 2; round++) {
+      await webhooks.drain(FOREVER);
+      wait(1000);
+    }
+    expect(await receive('evt_1')).toEqual(answered('duplicate'));
+    expect(db.prepare('SELECT event_id, attempt FROM mail').all()).toMatchObject([{ event_id: 'evt_1', attempt: 2 }]);
+  });
+
+  it('is not made by an event that comes late, when a newer one of its entity was applied', async () => {
+    const { db, queue } = opened();
+    db.exec('CREATE TABLE user (email TEXT)');
+    const { webhooks, receive } = receiverOn(queue);
+    webhooks.on(
+      'user.created',
+      async ({ created, data }, { commit, isStale }) => {
+        if (await isStale(data.user.id)) return;
+        commit?.((tx: SqliteDatabase) => void tx.prepare('INSERT INTO user VALUES (?)').run(String(created)));
+      },
+      { name: 'mirror', transaction: true, serialBy: ({ data }) => data.user.id },
+    );
+    for (const [id, created] of [
+      ['evt_new', 2_000_000_000],
+      ['evt_old', 1_000_000_000],
+      ['evt_same', 2_000_000_000],
+    ] as const) {
+      await receive(id, { created });
+      await webhooks.drain(FOREVER);
+    }
+    expect(db.prepare('SELECT email FROM user').all()).toMatchObject([
+      { email: '2000000000' },
+      { email: '2000000000' },
+    ]);
+  });
+
+  it('sees nothing of a claim that was taken over meanwhile, and is not made', async () => {
+    const { db, queue, wait } = opened();
+    db.exec('CREATE TABLE effect (attempt INTEGER)');
+    const { webhooks, receive } = receiverOn(queue);
+    webhooks.on(
+      '*',
+      async (event, { commit, attempt }) => {
+        if (attempt === 1) {
+          // As after a long stop of this process.
+          wait(60_000);
+          const { bodyHash } = (await queue.store.get(event.id)) ?? { bodyHash: '' };
+          await queue.store.claim(event.id, { leaseMs: 10, bodyHash });
+          wait(10);
+        }
+        commit?.((tx: SqliteDatabase) => void tx.prepare('INSERT INTO effect VALUES (?)').run(attempt));
+      },
+      { name: 'effect', transaction: true },
+    );
+    await receive('evt_1');
+    for (let round = 0; round < 2; round++) {
+      await webhooks.drain(FOREVER);
+      wait(60_000);
+    }
+    expect(db.prepare('SELECT attempt FROM effect').all()).toMatchObject([{ attempt: 3 }]);
+  });
+});
+
+describe('what is hostile', () => {
+  const words = [
+    "'; DROP TABLE pathfinder_webhook_event; --",
+    "evt' OR '1'='1",
+    '"',
+    '\\',
+    '%',
+    '_',
+    '?1',
+    ':id',
+    '$1',
+    '@id',
+    'a:b',
+    '{"$":1}',
+  ];
+
+  it('as an id, a type, a tenant or an error is kept and given back as it is', async () => {
+    const { db, queue } = opened();
+    const { webhooks, receive } = receiverOn(queue, { ...TENANTS, retry: { attempts: 1 } });
+    webhooks.on('*', function broken({ id }) {
+      throw new Error(id);
+    });
+    for (const word of words) expect(await receive(word, { type: word }, word)).toEqual(QUEUED);
+    await webhooks.drain(FOREVER);
+    const letters = await queue.deadLetters.list();
+    expect(letters.map(({ eventId, type, tenant }) => [eventId, type, tenant])).toEqual(
+      words.map((word) => [word, word, word]),
+    );
+    expect(letters.map(({ error }) => error)).toEqual(words.map((word) => expect.stringContaining(word)));
+    for (const word of words) {
+      expect((await queue.deadLetters.list({ type: word, tenant: word })).map(({ eventId }) => eventId)).toEqual([
+        word,
+      ]);
+    }
+    expect(db.prepare('PRAGMA integrity_check').get()).toMatchObject({ integrity_check: 'ok' });
+  });
+
+  it('as a prefix, a namespace or a number is refused when the queue is opened', () => {
+    const db = openDatabase(folder.file('options.db'));
+    const refusedOptions: readonly (readonly [SqliteQueueOptions, string])[] = [
+      [{ tablePrefix: 'a;b' }, 'tablePrefix'],
+      [{ tablePrefix: 'event"; DROP TABLE x; --' }, 'tablePrefix'],
+      [{ tablePrefix: '1st_' }, 'tablePrefix'],
+      [{ tablePrefix: '' }, 'tablePrefix'],
+      [{ tablePrefix: 'x'.repeat(64) }, 'tablePrefix'],
+      [{ namespace: '' }, 'namespace'],
+      [{ namespace: 'a\nb' }, 'namespace'],
+      [{ namespace: 'x'.repeat(65) }, 'namespace'],
+      [{ leaseMs: 0 }, 'leaseMs'],
+      [{ retentionMs: Number.NaN }, 'retentionMs'],
+      [{ maxPending: -1 }, 'maxPending'],
+      [{ pollMs: 0 }, 'pollMs'],
+      [{ keepBodiesMs: -1 }, 'keepBodiesMs'],
+      [{ keepBodiesMs: 2, retentionMs: 1 }, 'keepBodiesMs'],
+    ];
+    for (const [options, named] of refusedOptions) {
+      expect(() => sqliteQueue(db, options), named).toThrow(TypeError);
+      expect(() => sqliteQueue(db, options)).toThrow(`\`${named}\``);
+    }
+    expect(db.prepare('SELECT count(*) AS n FROM sqlite_master').get()).toMatchObject({ n: 0 });
+  });
+
+  it('as a tenant and id that read alike with their colon are two events, whose dead letters have a key each', async () => {
+    const { queue } = opened();
+    const { webhooks, receive } = receiverOn(queue, { ...TENANTS, retry: { attempts: 1 } });
+    webhooks.on('*', function broken() {
+      throw new Error('cannot');
+    });
+    const pairs = [
+      ['a:b', 'c'],
+      ['a', 'b:c'],
+    ] as const;
+    for (const [tenant, id] of pairs) expect(await receive(id, {}, tenant)).toEqual(QUEUED);
+    await webhooks.drain(FOREVER);
+    const letters = await queue.deadLetters.list();
+    expect(letters.map(({ id, key }) => [id, key])).toEqual(
+      pairs.map(([tenant, id]) => ['a:b:c', eventKey(tenant, id)]),
+    );
+    for (const [tenant, id] of pairs) {
+      expect(await queue.deadLetters.get(eventKey(tenant, id))).toMatchObject({ tenant, eventId: id });
+    }
+    expect(await queue.deadLetters.discard([eventKey('a', 'b:c')])).toBe(1);
+    expect((await queue.deadLetters.list()).map(({ tenant }) => tenant)).toEqual(['a:b']);
+  });
+});

@@ -1,0 +1,17 @@
+import { sqliteQueue } from '@pathfinder/webhooks/sqlite';
+import { describeWebhookQueue } from '@pathfinder/webhooks/testing';
+import { describe, it } from 'vitest';
+import { databaseFolder, openDatabase, SQLITE_DRIVER } from '../support/sqlite.ts';
+
+const folder = databaseFolder();
+
+describeWebhookQueue(
+  `sqliteQueue over ${SQLITE_DRIVER}`,
+  ({ namespace }) => sqliteQueue(folder.file(`${namespace}.db`), { pollMs: 20 }),
+  { runner: { describe, it }, kinds: ['durable', 'shared'] },
+);
+const db = openDatabase(folder.file('one.db'));
+describeWebhookQueue('sqliteQueue, all on one database', (options) => sqliteQueue(db, { ...options, pollMs: 20 }), {
+  runner: { describe, it },
+  kinds: ['durable', 'shared'],
+});

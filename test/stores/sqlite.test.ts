@@ -1,0 +1,40 @@
+import type { WebhookStore } from '@pathfinder/webhooks';
+import { sqliteStore } from '@pathfinder/webhooks/sqlite';
+import { describeWebhookStore, type OpenStoreOptions } from '@pathfinder/webhooks/testing';
+import { describe, expect, it } from 'vitest';
+import { databaseFolder, movedClock, openDatabase, SQLITE_DRIVER } from '../support/sqlite.ts';
+import { agreesWithModel, type ClockedStore } from './model.ts';
+
+const folder = databaseFolder();
+const kinds = ['durable', 'shared', 'transactions'] as const;
+const contractDb = openDatabase(folder.file('contract.db'));
+const { now, advance } = movedClock();
+describeWebhookStore(
+  `sqliteStore over ${SQLITE_DRIVER}`,
+  (o: OpenStoreOptions) => ({ store: sqliteStore(contractDb, { ...o, now }), advance }),
+  { runner: { describe, it }, kinds },
+);
+describeWebhookStore(
+  'sqliteStore over a path, in real time',
+  (o: OpenStoreOptions) => ({ store: sqliteStore(folder.file('path.db'), o) }),
+  { runner: { describe, it }, kinds },
+);
+
+function openInMemory(change: (store: WebhookStore) => WebhookStore = (store) => store): ClockedStore {
+  let nowMs = 1_000_000;
+  const wait = (ms: number) => {
+    nowMs += ms;
+  };
+  return { store: change(sqliteStore(':memory:', { retentionMs: 1000, now: () => nowMs })), wait };
+}
+
+describe('sqliteStore', () => {
+  it('agrees with the model of a store over any history', async () => {
+    await agreesWithModel(() => openInMemory());
+  });
+
+  it('would not with a lease that anybody may extend', async () => {
+    const broken = () => openInMemory((store) => ({ ...store, extend: async () => true }));
+    await expect(agreesWithModel(broken)).rejects.toThrow('Property failed');
+  });
+});
