@@ -1,0 +1,53 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { problemsOf } from '../scripts/package-files.ts';
+
+const workflows = fileURLToPath(new URL('../.github/workflows/', import.meta.url));
+const endings = ['js', 'js.map', 'cjs', 'cjs.map', 'd.ts', 'd.cts'];
+const modules = ['index', 'hmac/node', 'hmac/portable'].flatMap((name) => endings.map((end) => `dist/${name}.${end}`));
+const whole = [
+  ...['package.json', 'README.md', 'LICENSE', 'dist/cli.js', 'dist/hmac/portable.LICENSE.txt'],
+  ...modules,
+  ...['dist/chunk-A5423LSN.js', 'dist/chunk-A5423LSN.cjs.map', 'dist/read-node-body-BSSLaiEV.d.cts'],
+];
+
+describe('the list of files of a release', () => {
+  it('is the modules in both formats with their types, what they share, and the papers', () => {
+    expect(problemsOf(whole, ['index'])).toEqual([]);
+  });
+
+  it('names what is missing', () => {
+    const without = whole.filter((file) => file !== 'dist/index.d.cts' && file !== 'LICENSE');
+    expect(problemsOf(without, ['index'])).toEqual(['LICENSE is missing.', 'dist/index.d.cts is missing.']);
+  });
+
+  it.each(['.env', 'src/index.ts', 'dist/old.js', 'dist/page.html', 'test/secrets.json', 'dist/hmac/other.js'])(
+    'has no %s in it',
+    (file) => {
+      expect(problemsOf([...whole, file], ['index'])).toEqual([`${file} does not belong into a release.`]);
+    },
+  );
+});
+
+describe('a workflow', () => {
+  const texts = readdirSync(workflows).map((name) => [name, readFileSync(workflows + name, 'utf8')] as const);
+
+  it.each(texts)('%s pins every action to a commit', (_, text) => {
+    const used = [...text.matchAll(/uses: (\S+)/g)].map(([, action = '']) => action);
+    expect(used.length).toBeGreaterThan(0);
+    expect(used.filter((action) => !/@[0-9a-f]{40}$/.test(action))).toEqual([]);
+  });
+
+  it.each(texts)('%s begins without rights to write', (_, text) => {
+    expect(text).toMatch(/^permissions: (?:\{\}|\n {2}contents: read)$|^permissions:\n {2}contents: read$/m);
+  });
+
+  it('publishes with provenance and only what the checks have seen', () => {
+    const release = texts.find(([name]) => name === 'release.yml')?.[1] ?? '';
+    expect(release).toContain('id-token: write');
+    expect(release).toContain("NPM_CONFIG_PROVENANCE: 'true'");
+    expect(release).toContain('publish: npm run release -- --publish');
+    expect(release).not.toMatch(/NPM_TOKEN|NODE_AUTH_TOKEN/);
+  });
+});
