@@ -13,6 +13,9 @@ export interface NodeRequest extends IncomingMessage {
   readonly params?: object;
 }
 
+/** What routers, body parsers and platforms keep beside the request itself. */
+type NodeExtras = Pick<NodeRequest, 'rawBody' | 'body' | 'originalUrl' | 'params'>;
+
 // How long a sender that was too slow gets to read why.
 const LINGER_MS = 1000;
 
@@ -21,16 +24,21 @@ const LINGER_MS = 1000;
  * unread stream, of which it keeps at most `maxBodyBytes`. What follows a refusal is discarded until `bodyTimeoutMs`
  * have passed; then the connection is cut.
  *
+ * @param extras - Where the framework keeps them, if that is not the request.
  * @throws WebhookError whatever `refuseHead` throws, `body_too_large`, and `body_timeout` for a body that came too late
  *   or not to its end.
  */
-export async function readNodeDelivery(request: NodeRequest, limits: WebhookBodyLimits): Promise<WebhookDelivery> {
-  const { method = '', url, originalUrl = url, params = {} } = request;
-  const kept = keptBytes(request);
+export async function readNodeDelivery(
+  request: NodeRequest,
+  limits: WebhookBodyLimits,
+  extras: NodeExtras = request,
+): Promise<WebhookDelivery> {
+  const { method = '', url } = request;
+  const kept = keptBytes(extras);
   const head = {
     method,
-    url: originalUrl,
-    params: Object.fromEntries(Object.entries(params).map(([name, value]) => [name, [value].flat().join('/')])),
+    url: extras.originalUrl ?? url,
+    params: textParams(extras.params),
     header(name: string) {
       const value = request.headers[name.toLowerCase()];
       return typeof value === 'string' ? value : undefined;
@@ -42,7 +50,7 @@ export async function readNodeDelivery(request: NodeRequest, limits: WebhookBody
     discard(request, limits.bodyTimeoutMs);
     throw refusal;
   }
-  return { ...head, body: kept ?? (await readStream(request, limits)) };
+  return Object.assign(head, { body: kept ?? (await readStream(request, limits)) });
 }
 
 /** Writes a reply, unless something else has answered or the sender is gone. */
@@ -53,17 +61,24 @@ export function writeNodeReply(response: ServerResponse, { status, headers, body
   response.end(body);
 }
 
-function keptBytes({ rawBody, body }: NodeRequest): Uint8Array | undefined {
+/** The parameters of a route as text; a list, as of a wildcard, is joined by slashes. */
+export function textParams(params: object = {}): Readonly<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for (const [name, value] of Object.entries(params)) texts[name] = [value].flat().join('/');
+  return texts;
+}
+
+function keptBytes({ rawBody, body }: NodeExtras): Uint8Array | undefined {
   if (typeof rawBody === 'string') return new TextEncoder().encode(rawBody);
   return [rawBody, body].find((bytes) => bytes instanceof Uint8Array);
 }
 
 // With an encoding it gives text, of which the bytes cannot be had back.
-function isTaken({ readableDidRead, readableEnded, readableEncoding }: NodeRequest): boolean {
+function isTaken({ readableDidRead, readableEnded, readableEncoding }: IncomingMessage): boolean {
   return readableDidRead || readableEnded || Boolean(readableEncoding);
 }
 
-function readStream(request: NodeRequest, { maxBodyBytes, bodyTimeoutMs }: WebhookBodyLimits): Promise<Uint8Array> {
+function readStream(request: IncomingMessage, { maxBodyBytes, bodyTimeoutMs }: WebhookBodyLimits): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     let bytes = new Uint8Array();
     let size = 0;
@@ -114,7 +129,7 @@ function readStream(request: NodeRequest, { maxBodyBytes, bodyTimeoutMs }: Webho
 }
 
 // To cut the sender off at once would also throw away the reply that it has yet to read.
-function discard(request: NodeRequest, forMs: number): void {
+function discard(request: IncomingMessage, forMs: number): void {
   if (request.readableEnded || request.destroyed) return;
   const cut = setTimeout(() => request.destroy(), forMs);
   const stop = () => clearTimeout(cut);

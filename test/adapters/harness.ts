@@ -83,8 +83,12 @@ export interface Served {
 export async function runCase({ run }: AdapterCase, mount: Mount, mostMs = 15_000): Promise<void> {
   const mounted: Mounted[] = [];
   const close = () => Promise.all(mounted.splice(0).map((one) => one.close()));
+  let isLate = false;
   // Whatever the case waits for on a connection ends with it.
-  const late = setTimeout(close, mostMs);
+  const late = setTimeout(() => {
+    isLate = true;
+    return close();
+  }, mostMs);
   try {
     await run({
       async serve(options = {}) {
@@ -97,6 +101,7 @@ export async function runCase({ run }: AdapterCase, mount: Mount, mostMs = 15_00
     clearTimeout(late);
     await close();
   }
+  if (isLate) throw new Error(`The case took over ${mostMs} ms.`);
 }
 
 async function serveOn(

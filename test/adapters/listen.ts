@@ -7,9 +7,14 @@ export interface Listening {
   close(): Promise<void>;
 }
 
+export interface ListenOptions {
+  /** How long an idle connection is kept. Default Node's, 5000. */
+  readonly keepAliveTimeout?: number;
+}
+
 /** Serves on a free port of the loopback interface. */
-export async function listen(listener: RequestListener): Promise<Listening> {
-  const server = createServer(listener);
+export async function listen(listener: RequestListener, options: ListenOptions = {}): Promise<Listening> {
+  const server = createServer(options, listener);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
   return {
@@ -24,7 +29,7 @@ export async function listen(listener: RequestListener): Promise<Listening> {
 }
 
 /** Serves a webhook's route. */
-export async function listenAt(path: string, listener: RequestListener) {
-  const { origin, close } = await listen(listener);
+export async function listenAt(path: string, listener: RequestListener, options?: ListenOptions) {
+  const { origin, close } = await listen(listener, options);
   return { url: `${origin}${path}`, close };
 }

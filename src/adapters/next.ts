@@ -1,0 +1,70 @@
+/**
+ * Receives webhooks in a Next.js application, by the App Router or the Pages Router.
+ *
+ * @packageDocumentation
+ */
+import type { ServerResponse } from 'node:http';
+import { type WebhookDelivery, WebhookError, type WebhookReceiver } from '../index.ts';
+import { type NodeRequest, readNodeDelivery, textParams, writeNodeReply } from './read-node-body.ts';
+import { readWebDelivery } from './read-web-body.ts';
+
+/** A route handler of the App Router, for `export const POST`. */
+export interface NextRoute {
+  (request: Request): Promise<Response>;
+  /** As Next calls it: the segments of the path reach a `secret` function as `delivery.params`. */
+  (request: Request, context: { readonly params: Promise<object> }): Promise<Response>;
+}
+
+/** A request of the Pages Router. */
+export interface NextApiRequest extends NodeRequest {
+  /** The segments of the path and the query, which reach a `secret` function as `delivery.params`. */
+  readonly query?: object;
+}
+
+/** An API route of the Pages Router, for `export default`. */
+export type NextApiHandler = (request: NextApiRequest, response: ServerResponse) => Promise<void>;
+
+/**
+ * Mounts a `WebhookHandler` on a route of the App Router. For work behind the reply pass the handler
+ * `{ waitUntil: after }`, with `after` from `next/server`.
+ *
+ * @example
+ * ```ts
+ * export const POST = toNextRoute(webhooks);
+ * ```
+ */
+export function toNextRoute(webhooks: WebhookReceiver): NextRoute {
+  const read = async (request: Request, params: Promise<object> | undefined) =>
+    whole(await readWebDelivery(request, webhooks.limits, { params: textParams(await params) }));
+  return async (request: Request, context?: { readonly params: Promise<object> }) => {
+    const { status, headers, body } = await webhooks.receive(read(request, context?.params));
+    // Replies are ASCII; without a length Next would send them in chunks.
+    return new Response(body, { status, headers: { ...headers, 'content-length': String(body.length) } });
+  };
+}
+
+/**
+ * Mounts a `WebhookHandler` on an API route of the Pages Router. Next parses bodies unless the route says otherwise;
+ * without the second line of the example it answers 500 `body_already_parsed`.
+ *
+ * @example
+ * ```ts
+ * export default toNextApiHandler(webhooks);
+ * export const config = { api: { bodyParser: false } };
+ * ```
+ */
+export function toNextApiHandler(webhooks: WebhookReceiver): NextApiHandler {
+  const read = async (request: NextApiRequest) =>
+    whole({ ...(await readNodeDelivery(request, webhooks.limits)), params: textParams(request.query) });
+  return async (request, response) => writeNodeReply(response, await webhooks.receive(read(request)));
+}
+
+// Servers hold a body to its announced length. The copy that Next's proxy leaves to the route may be shorter.
+function whole(delivery: WebhookDelivery): WebhookDelivery {
+  if (delivery.body.length < Number(delivery.header('content-length'))) {
+    throw new WebhookError('body_already_parsed', {
+      detail: "Next's proxy cut it: keep the route out of its matcher.",
+    });
+  }
+  return delivery;
+}

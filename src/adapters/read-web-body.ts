@@ -1,0 +1,86 @@
+import { refuseHead, type WebhookBodyLimits, type WebhookDelivery, WebhookError } from '../index.ts';
+
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>;
+
+/**
+ * Reads a delivery off a web-standard request: refuses by its head what needs no body, then keeps at most `maxBodyBytes`.
+ *
+ * @param context - What the platform knows beside the request. It becomes the delivery, so that its getters stay getters.
+ * @param whole - The runtime's own way to read a body at once, several times as fast as its stream. Taken for a body
+ *   whose length was announced, to which the server holds it, and for one that was read and kept.
+ * @throws WebhookError whatever `refuseHead` throws, `body_already_parsed`, `body_too_large`, and `body_timeout` for a
+ *   body that came too late or not to its end.
+ */
+export async function readWebDelivery(
+  request: Request,
+  limits: WebhookBodyLimits,
+  context: Pick<WebhookDelivery, 'params' | 'env' | 'waitUntil'>,
+  whole?: (() => Promise<ArrayBuffer>) | undefined,
+): Promise<WebhookDelivery> {
+  const { method, url, headers, bodyUsed } = request;
+  const head = Object.assign(context, { method, url, header: (name: string) => headers.get(name) ?? undefined });
+  refuseHead(head, limits, bodyUsed && !whole);
+  const fits = Number(headers.get('content-length') ?? Number.NaN) <= limits.maxBodyBytes;
+  try {
+    const atOnce = whole && (bodyUsed || fits);
+    const bytes = atOnce ? await inTime(whole(), limits.bodyTimeoutMs) : await readStream(request, limits);
+    return Object.assign(head, { body: bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes) });
+  } catch (error) {
+    if (error instanceof WebhookError) throw error;
+    // A stream that is somebody else's is a TypeError on every runtime. All else is a sender who left.
+    throw new WebhookError(error instanceof TypeError ? 'body_already_parsed' : 'body_timeout');
+  }
+}
+
+async function readStream(request: Request, { maxBodyBytes, bodyTimeoutMs }: WebhookBodyLimits): Promise<Uint8Array> {
+  const reader: Reader | undefined = request.body?.getReader();
+  if (!reader) return new Uint8Array();
+  try {
+    return await inTime(readPieces(reader, maxBodyBytes), bodyTimeoutMs);
+  } catch (refusal) {
+    void discard(reader, bodyTimeoutMs);
+    throw refusal;
+  }
+}
+
+async function readPieces(reader: Reader, maxBodyBytes: number): Promise<Uint8Array> {
+  let bytes = new Uint8Array();
+  let size = 0;
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return bytes.slice(0, size);
+    const end = size + value.length;
+    if (end > maxBodyBytes) throw new WebhookError('body_too_large');
+    // A list of pieces could weigh a hundred times as much as they do.
+    if (end > bytes.length) {
+      const grown = new Uint8Array(2 * end);
+      grown.set(bytes);
+      bytes = grown;
+    }
+    bytes.set(value, size);
+    size = end;
+  }
+}
+
+async function inTime<T>(work: Promise<T>, bodyTimeoutMs: number): Promise<T> {
+  let deadline: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    deadline = setTimeout(() => reject(new WebhookError('body_timeout')), bodyTimeoutMs);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+// So that a sender who is done soon has read the reply, and can use the connection again.
+async function discard(reader: Reader, forMs: number): Promise<void> {
+  const cut = setTimeout(() => reader.cancel().catch(() => undefined), forMs);
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // The sender left.
+  }
+  clearTimeout(cut);
+}

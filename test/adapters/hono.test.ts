@@ -1,0 +1,78 @@
+import { getRequestListener } from '@hono/node-server';
+import { WebhookHandler } from '@pathfinder/webhooks';
+import { toHonoHandler, webhookMiddleware } from '@pathfinder/webhooks/hono';
+import { memoryQueue } from '@pathfinder/webhooks/testing';
+import { Hono } from 'hono';
+import { expect, it } from 'vitest';
+import { bodyOf, SECRET, sign } from '../support/deliver.ts';
+import { refused } from './harness.ts';
+import { listenAt } from './listen.ts';
+import { describeAdapter } from './matrix.ts';
+
+const PATH = '/webhooks/pathfinder';
+const traits = { methodsOfTheRouter: ['HEAD'] };
+
+describeAdapter(
+  'hono',
+  (webhooks) => {
+    const app = new Hono();
+    app.all(PATH, toHonoHandler(webhooks));
+    return listenAt(PATH, getRequestListener(app.fetch));
+  },
+  traits,
+);
+
+it('hono answers 405 to HEAD, which Hono makes a GET of', async () => {
+  const app = new Hono().all(PATH, toHonoHandler(new WebhookHandler({ secret: SECRET })));
+  const response = await app.request(PATH, { method: 'HEAD' });
+  const { status, headers } = refused('method_not_allowed');
+  const { 'content-length': _, ...others } = headers;
+  expect({
+    status: response.status,
+    headers: Object.fromEntries(response.headers),
+    body: await response.text(),
+  }).toEqual({ status, headers: others, body: '' });
+});
+
+/** A request with a good signature, or with one of other bytes. */
+function request(body: Uint8Array, secret: string = SECRET, signed: Uint8Array = body): Request {
+  const headers = { 'content-type': 'application/json', 'x-pathfinder-signature': sign(signed, secret) };
+  return new Request(`http://localhost${PATH}`, { method: 'POST', headers, body });
+}
+
+it('webhookMiddleware hands a verified event to the next handler, and refuses a forgery before it', async () => {
+  const seen: unknown[] = [];
+  const app = new Hono();
+  app.post(PATH, webhookMiddleware(new WebhookHandler({ secret: SECRET })), (c) => {
+    seen.push(c.var.webhookEvent.id);
+    return c.json({ mine: true }, 201);
+  });
+  const good = await app.request(request(bodyOf({ id: 'evt_mine' })));
+  expect([good.status, await good.json()]).toEqual([201, { mine: true }]);
+  const forged = await app.request(request(bodyOf({ id: 'evt_forged' }), 'another secret of 32 characters!!'));
+  expect([forged.status, await forged.text()]).toEqual([401, refused('invalid_signature').body]);
+  expect(seen).toEqual(['evt_mine']);
+});
+
+it('a secret and waitUntil that exist only for each request reach the handler', async () => {
+  const env = { PATHFINDER_WEBHOOK_SECRET: SECRET };
+  const behind: Promise<unknown>[] = [];
+  const runs: string[] = [];
+  const webhooks = new WebhookHandler({
+    secret: ({ env: bound }) => ({ secret: (bound as typeof env).PATHFINDER_WEBHOOK_SECRET, tenant: 'mine' }),
+    queue: memoryQueue({ allowVolatile: true }),
+  });
+  webhooks.on('user.created', ({ id }) => void runs.push(id));
+  const app = new Hono().post(PATH, toHonoHandler(webhooks));
+  const context = {
+    waitUntil: (work: Promise<unknown>) => void behind.push(work),
+    passThroughOnException: () => undefined,
+    props: {},
+  };
+  const reply = await app.request(request(bodyOf({ id: 'evt_env' })), undefined, env, context);
+  await Promise.all(behind);
+  expect([reply.status, behind.length > 0, runs]).toEqual([202, true, ['evt_env']]);
+  const strange = { PATHFINDER_WEBHOOK_SECRET: 'a secret of someone else, 32 ch' };
+  const other = await app.request(request(bodyOf()), undefined, strange, context);
+  expect([other.status, runs]).toEqual([401, ['evt_env']]);
+});
