@@ -1,97 +1,101 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
-import { fileURLToPath } from 'node:url';
-import { importBuilt } from './built.ts';
-import { type Gate, median, printTable } from './harness.ts';
+import { ensureBuild } from '../scripts/ensure-build.ts';
+import { type Gate, lowerQuartile, printTable, type Timing } from './harness.ts';
+import { compile } from './http/compile.ts';
+import { type Load, openLoad, requestOf } from './http/load.ts';
+import { SERVERS } from './http/servers.ts';
 import { eventBody, sign } from './usual.ts';
 
 const CONNECTIONS = 50;
-const REQUESTS = 1500;
-const ROUNDS = 17;
+const REQUESTS = 2000;
+const WARM_UP_ROUNDS = 3;
+const ROUNDS = 15;
 
 interface Receiver {
-  readonly name: string;
-  readonly port: number;
+  readonly framework: string;
+  readonly way: string;
   readonly child: ChildProcess;
-  readonly agent: Agent;
+  readonly load: Load;
   readonly cpu: number[];
 }
 
-/** The Express adapter with everything it does, beside a bare Express route that only verifies. */
+/** Each adapter with everything it does, beside the same framework with the same work, or the HMAC alone, by hand. */
 export async function benchHttp(): Promise<Gate[]> {
-  await importBuilt();
-  const receivers = [
-    await start('express.raw(), createHmac and timingSafeEqual', 'usual'),
-    await start('toExpressHandler, one handler, fresh ids', 'ours'),
-  ];
+  await ensureBuild();
+  const script = await compile('http/process');
+  const ways = Object.entries(SERVERS).flatMap(([framework, of]) =>
+    Object.keys(of).map((way) => [framework, way] as const),
+  );
+  const receivers = await Promise.all(ways.map(([framework, way]) => start(script, framework, way)));
   try {
-    for (let round = 0; round < ROUNDS + 2; round++) {
-      for (const receiver of receivers) {
-        const bodies = Array.from({ length: REQUESTS }, (_, i) =>
-          eventBody(`evt_${receiver.port}_${round}_${i}`, 1000),
-        );
-        const deliveries = bodies.map((body) => [body, sign(body)] as const);
-        const before = await cpuOf(receiver);
-        await sendAll(receiver, deliveries);
-        const used = (await cpuOf(receiver)) - before;
-        if (round >= 2) receiver.cpu.push(used / REQUESTS);
+    for (let round = 0; round < ROUNDS + WARM_UP_ROUNDS; round++) {
+      // In turn from another one each time: whoever comes first after a pause meets another machine.
+      for (let i = 0; i < receivers.length; i++) {
+        const receiver = receivers[(i + round) % receivers.length];
+        if (receiver) await measure(receiver, round);
       }
     }
   } finally {
-    for (const { child, agent } of receivers) {
-      agent.destroy();
+    for (const { child, load } of receivers) {
+      load.close();
       child.kill();
     }
   }
-  const medians = receivers.map(({ cpu }) => median(cpu));
-  const timings = receivers.map(({ name }, i) => {
-    const microseconds = medians[i] ?? 0;
-    return { name, microseconds, ratio: (medians[0] ?? 0) / microseconds };
+  return Object.keys(SERVERS).flatMap((framework) => report(framework, receivers));
+}
+
+async function measure(receiver: Receiver, round: number): Promise<void> {
+  const requests = Array.from({ length: REQUESTS }, (_, i) => {
+    const body = eventBody(`evt_${receiver.child.pid}_${round}_${i}`, 1000);
+    return requestOf('/webhooks', body, sign(body));
   });
+  const before = await cpuOf(receiver);
+  await receiver.load.send(requests);
+  const used = (await cpuOf(receiver)) - before;
+  if (round >= WARM_UP_ROUNDS) receiver.cpu.push(used / REQUESTS);
+}
+
+function report(framework: string, receivers: readonly Receiver[]): Gate[] {
+  const ours = receivers.filter((receiver) => receiver.framework === framework);
+  const microseconds = new Map(ours.map(({ way, cpu }) => [way, lowerQuartile(cpu)]));
+  const alone = microseconds.get('HMAC alone') ?? 0;
+  const timings: Timing[] = [...microseconds].map(([name, us]) => ({ name, microseconds: us, ratio: alone / us }));
   printTable(
-    `Express 5 over HTTP, 1 kB, ${CONNECTIONS} connections (CPU of the server per request; ratio to the first)`,
+    `${framework}, 1 kB, ${CONNECTIONS} connections (CPU of the server per request; ratio to the first)`,
     timings,
   );
+  const packaged = microseconds.get('package') ?? 0;
+  const against = (way: string, least: number): Gate => ({
+    what: `${framework}: the package against ${way}`,
+    ratio: (microseconds.get(way) ?? 0) / packaged,
+    least,
+  });
   return [
-    { what: 'the Express adapter, against a bare route that only verifies', ratio: timings[1]?.ratio ?? 0, least: 1 },
+    against('by hand', 0.9),
+    ...(framework === 'Express 5' ? [against('HMAC alone', 1)] : []),
+    ...(microseconds.has('@octokit/webhooks') ? [against('@octokit/webhooks', 1)] : []),
   ];
 }
 
-async function start(name: string, kind: string): Promise<Receiver> {
-  const script = fileURLToPath(new URL('http-server.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', script, kind], { stdio: ['ignore', 'pipe', 'inherit'] });
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS });
-  return { name, port: Number(line.toString()), child, agent, cpu: [] };
+async function start(script: string, framework: string, way: string): Promise<Receiver> {
+  const child = fork(script, [framework, way], { execArgv: [] });
+  const port = await told(child);
+  return { framework, way, child, load: await openLoad(port, CONNECTIONS), cpu: [] };
 }
 
-async function cpuOf({ port }: Receiver): Promise<number> {
-  return Number(await (await fetch(`http://127.0.0.1:${port}/cpu`)).text());
+async function cpuOf({ child }: Receiver): Promise<number> {
+  child.send('cpu');
+  return told(child);
 }
 
-async function sendAll({ port, agent }: Receiver, deliveries: readonly (readonly [Buffer, string])[]): Promise<void> {
-  let next = 0;
-  const lane = async () => {
-    for (let delivery = deliveries[next++]; delivery; delivery = deliveries[next++])
-      await send(port, agent, ...delivery);
-  };
-  await Promise.all(Array.from({ length: CONNECTIONS }, lane));
-}
-
-function send(port: number, agent: Agent, body: Buffer, signature: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const headers = {
-      'content-type': 'application/json',
-      'content-length': body.length,
-      'x-pathfinder-signature': signature,
-    };
-    const sent = request({ port, host: '127.0.0.1', method: 'POST', path: '/webhooks', agent, headers }, (response) => {
-      if (response.statusCode !== 200) reject(new Error(`status ${response.statusCode}`));
-      response.resume();
-      response.on('end', resolve);
-    });
-    sent.on('error', reject);
-    sent.end(body);
-  });
+async function told(child: ChildProcess): Promise<number> {
+  const over = new AbortController();
+  const ended = once(child, 'exit', over).then(() => Promise.reject(new Error('A server of the benchmark ended.')));
+  try {
+    const [message] = (await Promise.race([once(child, 'message', over), ended])) as [number];
+    return message;
+  } finally {
+    over.abort();
+  }
 }

@@ -20,7 +20,13 @@ export const hmac = {
 } as const;
 
 const packageName = '@pathfinder/webhooks';
-const runnable = ['scripts/*.ts', 'bench/*.ts', 'examples/**/*.{ts,tsx}', 'test/types/*.test-d.ts'];
+const runnable = [
+  'scripts/*.ts',
+  'bench/*.ts',
+  'bench/http/process.ts',
+  'examples/**/*.{ts,tsx}',
+  'test/types/*.test-d.ts',
+];
 
 /** `package.json` → `exports`. */
 export function exportsField() {

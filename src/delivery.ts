@@ -1,5 +1,6 @@
 import { WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
+import type { WebhookLogger } from './logger.ts';
 import { readDigest } from './signature.ts';
 
 /** What an adapter hands in: plain data, and a getter for headers (any case). */
@@ -42,13 +43,24 @@ export type WebhookAdmission =
 /** What an adapter mounts: a `WebhookHandler`, whatever its event types. */
 export interface WebhookReceiver {
   readonly limits: WebhookBodyLimits;
-  /** Takes a delivery through to its reply. Never rejects. */
-  receive(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookReply>;
+  /**
+   * Takes a delivery through to its reply. Never rejects.
+   *
+   * @param logger - Told of this delivery's refusal in the place of the handler's own: the request's, where it has one.
+   */
+  receive(delivery: WebhookDelivery | Promise<WebhookDelivery>, logger?: WebhookLogger): Promise<WebhookReply>;
   /** Verifies and reads a delivery, and runs nothing. Never rejects. */
-  admit(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookAdmission>;
+  admit(delivery: WebhookDelivery | Promise<WebhookDelivery>, logger?: WebhookLogger): Promise<WebhookAdmission>;
 }
 
 export const SIGNATURE_HEADER = 'x-pathfinder-signature';
+
+/** A route's parameters as text; a list, as Express 5 and Next make of a wildcard, is joined by slashes. */
+export function textParams(params: object = {}): Readonly<Record<string, string>> {
+  const texts: Record<string, string> = {};
+  for (const [name, value] of Object.entries(params)) texts[name] = [value].flat().join('/');
+  return texts;
+}
 
 /**
  * Refuses what needs no body to be refused, in the documented order: method, parsed body, encoding, announced length,
@@ -66,4 +78,17 @@ export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits,
   const signature = head.header(SIGNATURE_HEADER);
   if (!signature) throw new WebhookError('missing_signature');
   if (!readDigest(signature)) throw new WebhookError('malformed_signature');
+}
+
+/**
+ * Refuses by its head, and what something before the route cut short, as Next's proxy does. Servers hold a sender to the
+ * length that it announced, so less is a fault of the set-up.
+ *
+ * @throws WebhookError whatever {@link refuseHead} throws.
+ */
+export function refuseDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): void {
+  refuseHead(delivery, limits);
+  if (delivery.body.length >= Number(delivery.header('content-length') ?? 0)) return;
+  const detail = 'It is shorter than its Content-Length: a proxy cut it. Next: keep the route out of its matcher.';
+  throw new WebhookError('body_already_parsed', { detail });
 }

@@ -3,7 +3,7 @@ import { ageProblem } from './age.ts';
 import { createAlarms } from './alarms.ts';
 import { toBytes } from './bytes.ts';
 import {
-  refuseHead,
+  refuseDelivery,
   SIGNATURE_HEADER,
   type WebhookAdmission,
   type WebhookBodyLimits,
@@ -24,7 +24,7 @@ import {
 } from './events/index.ts';
 import type { Core, Handler, HandlerOptions, Job } from './execution.ts';
 import { createInRequest, type InRequest } from './in-request.ts';
-import { consoleLogger } from './logger.ts';
+import { consoleLogger, type WebhookLogger } from './logger.ts';
 import { WebhookMetrics } from './metrics.ts';
 import { readOptions, type Settings, type WebhookHandlerOptions } from './options.ts';
 import { parseWebhookEvent } from './parse.ts';
@@ -146,14 +146,22 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     return expandPatterns(this.#core.registry.patterns(), Object.keys(this.#options.events ?? {}));
   }
 
-  /** What adapters call: takes a delivery, or the promise of one, and never rejects. */
-  async receive(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookReply> {
+  /**
+   * What adapters call: takes a delivery, or the promise of one, and never rejects.
+   *
+   * @param logger - Told of this delivery's refusal in the place of the handler's own: the request's, where it has one.
+   */
+  async receive(
+    delivery: WebhookDelivery | Promise<WebhookDelivery>,
+    logger: WebhookLogger = this.#settings.logger,
+  ): Promise<WebhookReply> {
     try {
       const arrived = await delivery;
-      refuseHead(arrived, this.limits);
-      return await this.#process(arrived.body, arrived.header(SIGNATURE_HEADER), arrived).then(replyTo, replyToError);
+      refuseDelivery(arrived, this.limits);
+      const header = arrived.header(SIGNATURE_HEADER);
+      return await this.#process(arrived.body, header, arrived, logger).then(replyTo, replyToError);
     } catch (error) {
-      return replyToError(this.#reporter.refuse(error));
+      return replyToError(this.#reporter.refuse(error, logger));
     }
   }
 
@@ -167,7 +175,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     signature: WebhookSignature,
     context?: Partial<WebhookDelivery>,
   ): Promise<WebhookResult> {
-    return this.#process(payload, signature, context ? { ...NO_HEAD, ...context } : NO_HEAD);
+    const head = context ? { ...NO_HEAD, ...context } : NO_HEAD;
+    return this.#process(payload, signature, head, this.#settings.logger);
   }
 
   /** The reply that `receive` would have given for a result of `handle`. */
@@ -176,14 +185,17 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   }
 
   /** Verifies and reads a delivery without running or remembering it: for those who dispatch by themselves. */
-  async admit(delivery: WebhookDelivery | Promise<WebhookDelivery>): Promise<WebhookAdmission> {
+  async admit(
+    delivery: WebhookDelivery | Promise<WebhookDelivery>,
+    logger: WebhookLogger = this.#settings.logger,
+  ): Promise<WebhookAdmission> {
     try {
       const arrived = await delivery;
-      refuseHead(arrived, this.limits);
+      refuseDelivery(arrived, this.limits);
       const { tenant } = await this.#authenticate(arrived.body, arrived.header(SIGNATURE_HEADER), arrived);
-      return { event: await this.#read(arrived.body, tenant), tenant };
+      return { event: await this.#read(arrived.body, tenant, logger), tenant };
     } catch (error) {
-      return { reply: replyToError(this.#reporter.refuse(error)) };
+      return { reply: replyToError(this.#reporter.refuse(error, logger)) };
     }
   }
 
@@ -226,6 +238,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     payload: WebhookPayload,
     signature: WebhookSignature,
     head: WebhookDeliveryHead,
+    logger: WebhookLogger,
   ): Promise<WebhookResult> {
     const startedAtMs = performance.now();
     let event: ReceivedWebhookEvent | undefined;
@@ -233,7 +246,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
       const body = toBytes(payload);
       const sender = this.#authenticate(body, signature, head);
       const { tenant } = sender instanceof Promise ? await sender : sender;
-      const read = this.#read(body, tenant);
+      const read = this.#read(body, tenant, logger);
       event = read instanceof Promise ? await read : read;
       const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
       const { queue } = this.#options;
@@ -245,8 +258,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
       if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
       return resultFor(outcome, event);
     } catch (error) {
-      if (event) this.#reporter.tell(error, event);
-      throw this.#reporter.refuse(error);
+      if (event) this.#reporter.tell(error, event, logger);
+      throw this.#reporter.refuse(error, logger);
     }
   }
 
@@ -256,7 +269,11 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   }
 
   // Without a wait unless the store or one of the integrator's schemas has to be asked.
-  #read(body: Uint8Array, tenant: string | undefined): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
+  #read(
+    body: Uint8Array,
+    tenant: string | undefined,
+    logger: WebhookLogger,
+  ): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
     let event: ReceivedWebhookEvent | undefined;
     let problem: WebhookError | undefined;
     try {
@@ -264,33 +281,40 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
       problem = ageProblem(event.created, this.#settings.now(), this.#settings.age);
       if (problem?.code === 'too_new') throw problem;
     } catch (error) {
-      this.#reporter.tell(error, event);
+      this.#reporter.tell(error, event, logger);
       throw error;
     }
-    return problem ? this.#readKnown(event, tenant, problem) : this.#validate(event);
+    if (!problem) return this.#validate(event, logger);
+    return this.#refuseUnknown(event, tenant, problem, logger).then(() => this.#validate(event, logger));
   }
 
-  // Its age was judged when it came first: what is known may be finished.
-  async #readKnown(event: ReceivedWebhookEvent, tenant: string | undefined, tooOld: WebhookError) {
+  // Too old, but the store knows this id: its age was checked when it first arrived, so let the redelivery finish.
+  async #refuseUnknown(
+    event: ReceivedWebhookEvent,
+    tenant: string | undefined,
+    tooOld: WebhookError,
+    logger: WebhookLogger,
+  ): Promise<void> {
     try {
       const known = await this.#store.get(eventKey(tenant, event.id)).catch((cause) => {
         throw new WebhookError('store_unavailable', { cause });
       });
       if (!known) throw tooOld;
     } catch (error) {
-      this.#reporter.tell(error, event);
+      this.#reporter.tell(error, event, logger);
       throw error;
     }
-    return this.#validate(event);
   }
 
-  #validate(event: ReceivedWebhookEvent): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
+  #validate(event: ReceivedWebhookEvent, logger: WebhookLogger): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
     const validated = validateData(event, this.#options.events);
-    return validated instanceof Promise ? validated.then((done) => this.#accept(done)) : this.#accept(validated);
+    return validated instanceof Promise
+      ? validated.then((done) => this.#accept(done, logger))
+      : this.#accept(validated, logger);
   }
 
-  #accept({ event, drift }: Validated): ReceivedWebhookEvent {
-    if (drift) this.#reporter.tell(drift, event);
+  #accept({ event, drift }: Validated, logger: WebhookLogger): ReceivedWebhookEvent {
+    if (drift) this.#reporter.tell(drift, event, logger);
     if (drift && this.#settings.rejectDrift) throw drift;
     return event;
   }

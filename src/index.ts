@@ -4,9 +4,11 @@
  * @packageDocumentation
  */
 export type { AgeLimits } from './age.ts';
+export { BodyCollector } from './body-collector.ts';
 export { type ConstructWebhookEventOptions, constructWebhookEvent } from './construct.ts';
 export {
   refuseHead,
+  textParams,
   type WebhookAdmission,
   type WebhookBodyLimits,
   type WebhookDelivery,

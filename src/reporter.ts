@@ -9,9 +9,9 @@ import { logAboutEvent } from './retry.ts';
 /** Tells the logger, the metrics, `onError` and the error handler what they asked to hear. Never throws. */
 export interface Reporter {
   /** A delivery is refused: the error of the reply table that says why. */
-  refuse(error: unknown): WebhookError;
+  refuse(error: unknown, log: WebhookLogger): WebhookError;
   /** A delivery that was verified is refused, or departs from its schema. */
-  tell(error: unknown, event: ReceivedWebhookEvent | undefined): void;
+  tell(error: unknown, event: ReceivedWebhookEvent | undefined, log: WebhookLogger): void;
   /** A handler failed once. */
   failedRun(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
   /** An event has an outcome; what is returned is still to be waited for. */
@@ -32,18 +32,18 @@ export function createReporter(
   }
 
   return {
-    refuse(error) {
+    refuse(error, log) {
       const refusal = isWebhookError(error) ? error : new WebhookError('handler_failed', { cause: error });
       metrics.recordRejected(refusal.code);
       // What is set up wrong; a forgery is counted and not logged, or anybody could fill the log.
       if (refusal !== error || refusal.code === 'body_already_parsed' || refusal.code === 'secret_unavailable') {
-        logAboutEvent(logger, 'error', undefined, { err: refusal, code: refusal.code }, refusal.message);
+        logAboutEvent(log, 'error', undefined, { err: refusal, code: refusal.code }, refusal.message);
       }
       return refusal;
     },
 
-    tell(error, event) {
-      logAboutEvent(logger, 'warn', event, { err: error }, 'A verified webhook delivery has a problem');
+    tell(error, event, log) {
+      logAboutEvent(log, 'warn', event, { err: error }, 'A verified webhook delivery has a problem');
       void callOnError(error, event);
     },
 

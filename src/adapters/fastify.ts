@@ -9,8 +9,8 @@ import { readNodeDelivery } from './read-node-body.ts';
 
 /**
  * Makes a plugin of a `WebhookHandler`, whose `prefix` is the webhook's path. It is encapsulated: body parsers of the
- * application do not reach into it, and its own reach no other route. A reply that asks for redelivery is logged with
- * `request.log`; all else goes where the handler logs, for which `{ logger: app.log }` fits.
+ * application do not reach into it, and its own reach no other route. What there is to say of a refused delivery goes to
+ * `request.log`, and of the runs of handlers to the handler's own logger, for which `app.log` fits.
  *
  * @example
  * ```ts
@@ -24,9 +24,8 @@ export function toFastifyPlugin(webhooks: WebhookReceiver): FastifyPluginCallbac
     app.addContentTypeParser('*', (_request, _payload, parsed) => parsed(null));
     app.all<{ Params: Record<string, string> }>('/', (request, reply) => {
       webhooks
-        .receive(readNodeDelivery(request.raw, webhooks.limits, request))
+        .receive(readNodeDelivery(request.raw, webhooks.limits, request), request.log)
         .then(({ status, headers, body }) => {
-          if (status >= 500) request.log.warn({ status, reply: body }, 'A webhook has to be delivered again');
           // As bytes, since Fastify adds a charset to text.
           reply.code(status).headers(headers).send(Buffer.from(body));
         })

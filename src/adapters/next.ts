@@ -4,8 +4,8 @@
  * @packageDocumentation
  */
 import type { ServerResponse } from 'node:http';
-import { type WebhookDelivery, WebhookError, type WebhookReceiver } from '../index.ts';
-import { type NodeRequest, readNodeDelivery, textParams, writeNodeReply } from './read-node-body.ts';
+import { textParams, type WebhookReceiver } from '../index.ts';
+import { type NodeRequest, readNodeDelivery, writeNodeReply } from './read-node-body.ts';
 import { readWebDelivery } from './read-web-body.ts';
 
 /** A route handler of the App Router, for `export const POST`. */
@@ -35,7 +35,7 @@ export type NextApiHandler = (request: NextApiRequest, response: ServerResponse)
  */
 export function toNextRoute(webhooks: WebhookReceiver): NextRoute {
   const read = async (request: Request, params: Promise<object> | undefined) =>
-    whole(await readWebDelivery(request, webhooks.limits, { params: textParams(await params) }));
+    readWebDelivery(request, webhooks.limits, { params: textParams(await params) });
   return async (request: Request, context?: { readonly params: Promise<object> }) => {
     const { status, headers, body } = await webhooks.receive(read(request, context?.params));
     // Replies are ASCII; without a length Next would send them in chunks.
@@ -54,17 +54,9 @@ export function toNextRoute(webhooks: WebhookReceiver): NextRoute {
  * ```
  */
 export function toNextApiHandler(webhooks: WebhookReceiver): NextApiHandler {
-  const read = async (request: NextApiRequest) =>
-    whole({ ...(await readNodeDelivery(request, webhooks.limits)), params: textParams(request.query) });
-  return async (request, response) => writeNodeReply(response, await webhooks.receive(read(request)));
-}
-
-// Servers hold a body to its announced length. The copy that Next's proxy leaves to the route may be shorter.
-function whole(delivery: WebhookDelivery): WebhookDelivery {
-  if (delivery.body.length < Number(delivery.header('content-length'))) {
-    throw new WebhookError('body_already_parsed', {
-      detail: "Next's proxy cut it: keep the route out of its matcher.",
-    });
-  }
-  return delivery;
+  return async (request, response) => {
+    const { rawBody, body, query: params } = request;
+    const delivery = readNodeDelivery(request, webhooks.limits, { rawBody, body, params });
+    writeNodeReply(response, await webhooks.receive(delivery));
+  };
 }

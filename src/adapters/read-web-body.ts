@@ -1,6 +1,6 @@
-import { refuseHead, type WebhookBodyLimits, type WebhookDelivery, WebhookError } from '../index.ts';
+import { BodyCollector, refuseHead, type WebhookBodyLimits, type WebhookDelivery, WebhookError } from '../index.ts';
 
-type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>;
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, 'read' | 'cancel'>;
 
 /**
  * Reads a delivery off a web-standard request: refuses by its head what needs no body, then keeps at most `maxBodyBytes`.
@@ -36,29 +36,21 @@ async function readStream(request: Request, { maxBodyBytes, bodyTimeoutMs }: Web
   const reader: Reader | undefined = request.body?.getReader();
   if (!reader) return new Uint8Array();
   try {
-    return await inTime(readPieces(reader, maxBodyBytes), bodyTimeoutMs);
+    return await inTime(
+      readPieces(reader, new BodyCollector(maxBodyBytes, request.headers.get('content-length'))),
+      bodyTimeoutMs,
+    );
   } catch (refusal) {
     void discard(reader, bodyTimeoutMs);
     throw refusal;
   }
 }
 
-async function readPieces(reader: Reader, maxBodyBytes: number): Promise<Uint8Array> {
-  let bytes = new Uint8Array();
-  let size = 0;
+async function readPieces(reader: Reader, collector: BodyCollector): Promise<Uint8Array> {
   for (;;) {
     const { done, value } = await reader.read();
-    if (done) return bytes.slice(0, size);
-    const end = size + value.length;
-    if (end > maxBodyBytes) throw new WebhookError('body_too_large');
-    // A list of pieces could weigh a hundred times as much as they do.
-    if (end > bytes.length) {
-      const grown = new Uint8Array(2 * end);
-      grown.set(bytes);
-      bytes = grown;
-    }
-    bytes.set(value, size);
-    size = end;
+    if (done) return collector.bytes();
+    collector.add(value);
   }
 }
 

@@ -5,6 +5,7 @@ import {
   type WebhookDelivery,
   WebhookHandler,
   type WebhookHandlerOptions,
+  type WebhookLogger,
   type WebhookReceiver,
   type WebhookReply,
   type WebhookStore,
@@ -136,14 +137,14 @@ function watch(webhooks: WebhookReceiver) {
   const replies: WebhookReply[] = [];
   return {
     limits: webhooks.limits,
-    admit: (delivery: WebhookDelivery | Promise<WebhookDelivery>) => webhooks.admit(delivery),
-    async receive(delivery: WebhookDelivery | Promise<WebhookDelivery>) {
+    admit: webhooks.admit.bind(webhooks),
+    async receive(delivery: WebhookDelivery | Promise<WebhookDelivery>, logger?: WebhookLogger) {
       events.emit('arrival');
       const read = Promise.resolve(delivery).then((whole) => {
         hashes.push(sha256(whole.body));
         return whole;
       });
-      const reply = await webhooks.receive(read);
+      const reply = await webhooks.receive(read, logger);
       replies.push(reply);
       events.emit('answer');
       return reply;

@@ -1,0 +1,46 @@
+import { WebhookError } from './errors.ts';
+
+/** Keeps the pieces of one body as they come, up to a limit: for whoever writes an adapter. */
+export class BodyCollector {
+  readonly #maxBytes: number;
+  readonly #announced: number;
+  #bytes = new Uint8Array();
+  #size = 0;
+
+  /**
+   * @param maxBytes - The handler's `limits.maxBodyBytes`.
+   * @param announced - The value of the Content-Length header, which saves copying where it is right.
+   */
+  constructor(maxBytes: number, announced?: string | null) {
+    this.#maxBytes = maxBytes;
+    this.#announced = Number(announced);
+  }
+
+  /**
+   * Adds the next piece. The only piece of a body is kept as it is; several are copied into one buffer.
+   *
+   * @throws WebhookError `body_too_large` once there are more bytes than allowed.
+   */
+  add(piece: Uint8Array<ArrayBuffer>): void {
+    const end = this.#size + piece.length;
+    if (end > this.#maxBytes) throw new WebhookError('body_too_large');
+    if (this.#size === 0) this.#bytes = piece;
+    else {
+      if (end > this.#bytes.length) this.#grow(end);
+      this.#bytes.set(piece, this.#size);
+    }
+    this.#size = end;
+  }
+
+  /** All bytes that were added, in a buffer of their size. */
+  bytes(): Uint8Array {
+    return this.#bytes.length > this.#size ? this.#bytes.slice(0, this.#size) : this.#bytes;
+  }
+
+  // Instead of a list of pieces, which could weigh a hundred times as much as their bytes do.
+  #grow(end: number): void {
+    const grown = new Uint8Array(this.#announced >= end ? this.#announced : 2 * end);
+    grown.set(this.#bytes);
+    this.#bytes = grown;
+  }
+}
