@@ -1,35 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { WebhookMetrics } from '@pathfinder/webhooks';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { formatReport } from '../examples/demo/report.ts';
-import { bodyOf, SECRET, sign } from './support/deliver.ts';
-
-const root = fileURLToPath(new URL('..', import.meta.url));
-const ACCEPTED = '{"success":true,"status":"processed","processed":1,"failed":0}';
-const REFUSED = '{"success":false,"error":"invalid_signature"}';
-
-describe('examples/express.ts', () => {
-  it('receives a signed delivery and refuses its forged twin', async () => {
-    const { child, lines } = start('examples/express.ts', { PORT: '0', PATHFINDER_WEBHOOK_SECRET: SECRET });
-    const url = await lines.find(/^listening on (.*)$/);
-    expect(await send(url, sign(bodyOf(), 'a guess'))).toEqual([401, REFUSED]);
-    expect(lines.all.filter((line) => line.includes('welcome'))).toEqual([]);
-    expect(await send(url, sign(bodyOf()))).toEqual([200, ACCEPTED]);
-    expect(await lines.find(/^(welcome, .*)$/)).toBe('welcome, ada');
-    expect(child.exitCode).toBeNull();
-  });
-
-  it('does not start without a secret, and says what is wrong', async () => {
-    const { child, lines } = start('examples/express.ts', { PORT: '0', PATHFINDER_WEBHOOK_SECRET: '' });
-    const [code] = await once(child, 'close');
-    expect(code).toBe(1);
-    expect(lines.all.join('\n')).toContain('Webhook secret: pass 1 to 5 non-empty strings');
-  });
-});
+import { start } from './support/example-process.ts';
 
 describe('npm run demo', () => {
   it('prints a report in which every line is as expected', async () => {
@@ -73,41 +47,3 @@ describe('npm run demo', () => {
     expect(report(line.got, true)[1]).toContain('\u001b[31m✗');
   });
 });
-
-interface Lines {
-  readonly all: readonly string[];
-  /** What the first group of the pattern matched, once a line matches it. */
-  find(pattern: RegExp): Promise<string>;
-}
-
-function start(script: string, environment: NodeJS.ProcessEnv = {}): { child: ChildProcess; lines: Lines } {
-  const child = spawn(process.execPath, ['--import', 'tsx', script], {
-    cwd: root,
-    env: { ...process.env, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill());
-  return { child, lines: linesOf(child.stdout, child.stderr) };
-}
-
-function linesOf(...streams: readonly Readable[]): Lines {
-  const all: string[] = [];
-  const interfaces = streams.map((input) => createInterface({ input }));
-  for (const one of interfaces) one.on('line', (line) => all.push(line));
-  return {
-    all,
-    async find(pattern) {
-      for (;;) {
-        const [, found] = all.map((line) => pattern.exec(line)).find((match) => match !== null) ?? [];
-        if (found !== undefined) return found;
-        await Promise.race(interfaces.map((one) => once(one, 'line')));
-      }
-    },
-  };
-}
-
-async function send(url: string, signature: string): Promise<readonly [number, string]> {
-  const headers = { 'x-pathfinder-signature': signature };
-  const response = await fetch(url, { method: 'POST', headers, body: bodyOf() });
-  return [response.status, await response.text()];
-}
