@@ -15,15 +15,23 @@ const pages = [
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
 
 function blocksOf(page: string): string[] {
-  return [...read(page).matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) => code);
+  const blocks = [...read(page).matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = '']) => code);
+  // Next's bundlers want no ending; here all are in one folder.
+  return blocks.map((code) => code.replace(/'(\.\.\/)+webhooks'/, "'./webhooks.js'"));
+}
+
+/** The file that a page's other blocks import: the block that says so. */
+function sharedOf(page: string): string {
+  return blocksOf(page).find((code) => code.startsWith('// webhooks.ts\n')) ?? '';
 }
 
 /** Compiles the blocks as an integrator's own files; the compiler's words, or none. */
-function compile(blocks: readonly string[]): string {
+function compile(blocks: readonly string[], shared = sharedOf('README.md')): string {
   const folder = join(root, 'node_modules', `.docs-${process.pid}`);
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(folder, { recursive: true });
   for (const [i, block] of blocks.entries()) writeFileSync(join(folder, `block-${i}.ts`), `${block}\nexport {};\n`);
+  writeFileSync(join(folder, 'webhooks.ts'), shared);
   const config = { extends: '../../tsconfig.json', include: ['*.ts'], exclude: [] };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
   try {

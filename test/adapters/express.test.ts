@@ -83,6 +83,18 @@ for (const [name, express] of [
     { parsers },
     byteCases({ parsers }),
   );
+  describeAdapter(
+    `${name}, a sub-app`,
+    build((app, handler) => app.use('/webhooks', express().post('/pathfinder', handler))),
+    { parsers },
+    byteCases({ parsers }),
+  );
+  describeAdapter(
+    `${name}, a router`,
+    build((app, handler) => app.use('/webhooks', express.Router().post('/pathfinder', handler))),
+    { parsers },
+    byteCases({ parsers }),
+  );
 
   describe(`${name} itself`, () => {
     async function serve(mount: (app: express5.Express) => unknown) {

@@ -23,6 +23,8 @@ export interface Mounted {
 export interface MountOptions {
   /** The body parser to put before the route, by its name among the adapter's traits. */
   readonly parser?: string | undefined;
+  /** Where the case looks for log lines, for a framework that gives each request a logger. */
+  readonly logger: WebhookLogger;
 }
 
 /** Serves a receiver through an adapter on a free port. */
@@ -115,7 +117,7 @@ async function serveOn(
   if (register) register(webhooks);
   else webhooks.on('*', () => void runs++);
   const watched = watch(webhooks);
-  const mounted = await mount(watched, { parser });
+  const mounted = await mount(watched, { parser, logger });
   return {
     mounted,
     url: mounted.url,

@@ -2,25 +2,72 @@ import { getRequestListener } from '@hono/node-server';
 import { WebhookHandler } from '@pathfinder/webhooks';
 import { toHonoHandler, webhookMiddleware } from '@pathfinder/webhooks/hono';
 import { memoryQueue } from '@pathfinder/webhooks/testing';
-import { Hono } from 'hono';
-import { expect, it } from 'vitest';
-import { bodyOf, SECRET, sign } from '../support/deliver.ts';
-import { refused } from './harness.ts';
+import { Hono, type HonoRequest } from 'hono';
+import { expect, it, onTestFinished } from 'vitest';
+import { bodyOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
+import { byteCases } from './byte-cases.ts';
+import { type ParserTrait, refused, signed } from './harness.ts';
 import { listenAt } from './listen.ts';
 import { describeAdapter } from './matrix.ts';
+import { sendRaw } from './raw-client.ts';
 
 const PATH = '/webhooks/pathfinder';
-const traits = { methodsOfTheRouter: ['HEAD'] };
+
+interface Before extends ParserTrait {
+  readonly read: (request: HonoRequest) => Promise<unknown>;
+}
+
+// Middleware that has read the body before, whatever it made of it.
+const parsers: readonly Before[] = [
+  { name: 'c.req.json()', takes: () => true, keepsBytes: true, read: (request) => request.json() },
+  { name: 'c.req.text()', takes: () => true, keepsBytes: true, read: (request) => request.text() },
+  { name: 'c.req.arrayBuffer()', takes: () => true, keepsBytes: true, read: (request) => request.arrayBuffer() },
+  { name: 'c.req.blob()', takes: () => true, keepsBytes: true, read: (request) => request.blob() },
+  { name: 'c.req.raw.text()', takes: () => true, keepsBytes: false, read: ({ raw }) => raw.text() },
+  { name: 'c.req.raw.body', takes: () => true, keepsBytes: false, read: async ({ raw }) => raw.body?.getReader() },
+];
 
 describeAdapter(
   'hono',
-  (webhooks) => {
+  (webhooks, { parser }) => {
     const app = new Hono();
+    const before = parsers.find(({ name }) => name === parser);
+    if (before) {
+      app.use(async (c, next) => {
+        await before.read(c.req);
+        await next();
+      });
+    }
     app.all(PATH, toHonoHandler(webhooks));
     return listenAt(PATH, getRequestListener(app.fetch));
   },
-  traits,
+  { methodsOfTheRouter: ['HEAD'], parsers },
 );
+
+describeAdapter(
+  'hono, a sub-app without the global Request of node-server',
+  (webhooks) => {
+    const app = new Hono().route('/webhooks', new Hono().post('/pathfinder', toHonoHandler(webhooks)));
+    return listenAt(PATH, getRequestListener(app.fetch, { overrideGlobalObjects: false }));
+  },
+  {},
+  byteCases({}),
+);
+
+it('hono names a body whose byte order mark Hono has dropped', async () => {
+  const logger = recordingLogger();
+  const app = new Hono();
+  app.use(async (c, next) => {
+    await c.req.text();
+    await next();
+  });
+  app.post(PATH, toHonoHandler(new WebhookHandler({ secret: SECRET, logger })));
+  const { url, close } = await listenAt(PATH, getRequestListener(app.fetch));
+  onTestFinished(close);
+  const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bodyOf()]);
+  expect(await sendRaw(url, signed(marked))).toEqual(refused('body_already_parsed'));
+  expect(JSON.stringify(logger.lines)).toContain('shorter than its Content-Length');
+});
 
 it('hono answers 405 to HEAD, which Hono makes a GET of', async () => {
   const app = new Hono().all(PATH, toHonoHandler(new WebhookHandler({ secret: SECRET })));
