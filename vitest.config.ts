@@ -15,6 +15,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: ['test/next/**', '**/node_modules/**'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
     setupFiles: ['scripts/seed-fast-check.ts'],

@@ -24,6 +24,7 @@ const runnable = [
   'scripts/*.ts',
   'bench/*.ts',
   'bench/http/process.ts',
+  'test/next/*.test.ts',
   'examples/**/*.{ts,tsx}',
   'test/types/*.test-d.ts',
 ];

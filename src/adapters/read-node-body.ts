@@ -65,11 +65,9 @@ export async function readNodeDelivery(
 /** Writes a reply, unless something else has answered or the sender is gone. */
 export function writeNodeReply(response: ServerResponse, { status, headers, body }: WebhookReply): void {
   if (response.headersSent || response.destroyed) return;
-  // Replies are ASCII; without a length Node would send them in chunks.
-  const lines = ['content-length', `${body.length}`];
-  for (const name in headers) lines.push(name, `${headers[name]}`);
-  // Said to be latin1, head and body are not measured as UTF-8 (3 µs of 60).
-  response.writeHead(status, lines).end(body, 'latin1');
+  // Replies are ASCII: without a length Node would send them in chunks, and as UTF-8 it would measure each (3 µs of 60).
+  // An object, since middleware that wraps writeHead (compression, Next) takes a flat list for something else.
+  response.writeHead(status, { ...headers, 'content-length': body.length }).end(body, 'latin1');
 }
 
 function keptBytes({ rawBody, body }: NodeExtras): Uint8Array | undefined {

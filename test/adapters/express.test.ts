@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { WebhookHandler, type WebhookReceiver } from '@pathfinder/webhooks';
 import { toExpressHandler, webhookMiddleware } from '@pathfinder/webhooks/express';
+import compression from 'compression';
 import express5, { type RequestHandler } from 'express';
 // @ts-expect-error: an alias of Express 4, for which there are no types of its own
 import express4 from 'express4';
@@ -10,7 +11,7 @@ import { byteCases } from './byte-cases.ts';
 import { accepted, forged, type ParserTrait, refused, signed } from './harness.ts';
 import { listen, listenAt } from './listen.ts';
 import { describeAdapter } from './matrix.ts';
-import { headOf, openRaw, sendRaw } from './raw-client.ts';
+import { headOf, openRaw, type RawReply, sendRaw } from './raw-client.ts';
 
 type Framework = typeof express5;
 interface Parser extends ParserTrait {
@@ -138,6 +139,20 @@ for (const [name, express] of [
       const origin = await serve((app) => app.post(wildcard, toExpressHandler(webhooks)));
       expect(await sendRaw(`${origin}/hooks/a/b`, signed(bodyOf()))).toEqual(accepted('unhandled'));
       expect(paths).toEqual([['a/b']]);
+    });
+
+    it('keeps its reply whole behind middleware that wraps writeHead', async () => {
+      const webhooks = new WebhookHandler({ secret: SECRET, logger: recordingLogger() });
+      const origin = await serve((app) => {
+        app.use(compression({ threshold: 0 }));
+        app.post(PATH, toExpressHandler(webhooks));
+      });
+      const vary = ({ headers, ...reply }: RawReply) => ({
+        ...reply,
+        headers: { ...headers, vary: 'Accept-Encoding' },
+      });
+      expect(await sendRaw(origin + PATH, signed(bodyOf()))).toEqual(vary(accepted('unhandled')));
+      expect(await sendRaw(origin + PATH, forged(bodyOf()))).toEqual(vary(refused('invalid_signature')));
     });
 
     it('answers as itself beside what the application adds, and its other routes stay as they are', async () => {

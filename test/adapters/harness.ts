@@ -17,6 +17,8 @@ import { openRaw, type RawConnection, type RawReply, type RawRequest, sendRaw } 
 export interface Mounted {
   /** The whole URL of the webhook's route. */
   readonly url: string;
+  /** The reply without what the framework adds of its own accord. Default: as it came. */
+  readonly withoutOwn?: (reply: RawReply) => RawReply;
   close(): Promise<void>;
 }
 
@@ -43,6 +45,8 @@ export interface ParserTrait {
 export interface AdapterTraits {
   /** Default none. */
   readonly parsers?: readonly ParserTrait[];
+  /** Serves one receiver at a time, so that no two cases may run side by side. */
+  readonly alone?: true;
   /** Methods that the framework's router answers by itself. Default none. */
   readonly methodsOfTheRouter?: readonly string[];
 }
@@ -118,17 +122,21 @@ async function serveOn(
   else webhooks.on('*', () => void runs++);
   const watched = watch(webhooks);
   const mounted = await mount(watched, { parser, logger });
+  const { url, withoutOwn = (reply: RawReply) => reply } = mounted;
   return {
     mounted,
-    url: mounted.url,
+    url,
     webhooks,
     log: logger.lines,
     runs: () => runs,
     hashes: watched.hashes,
     arrival: watched.arrival,
     answers: watched.answers,
-    send: (request) => sendRaw(mounted.url, request),
-    open: () => openRaw(mounted.url),
+    send: async (request) => withoutOwn(await sendRaw(url, request)),
+    async open() {
+      const connection = await openRaw(url);
+      return { ...connection, reply: async (method?: string) => withoutOwn(await connection.reply(method)) };
+    },
   };
 }
 

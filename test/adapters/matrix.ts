@@ -18,7 +18,8 @@ export function describeAdapter(
   describe(name, () => {
     for (const one of cases.filter(({ waits }) => !waits)) it(one.name, () => runCase(one, mount));
     // Side by side, which they are only as neighbours.
-    for (const one of cases.filter(({ waits }) => waits)) it.concurrent(one.name, () => runCase(one, mount));
+    const waiting = traits.alone ? it : it.concurrent;
+    for (const one of cases.filter(({ waits }) => waits)) waiting(one.name, () => runCase(one, mount));
   });
 }
 

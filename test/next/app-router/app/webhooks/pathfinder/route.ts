@@ -1,0 +1,7 @@
+import { WebhookHandler } from '@pathfinder/webhooks';
+import { toNextRoute } from '@pathfinder/webhooks/next';
+
+const webhooks = new WebhookHandler({ secret: process.env.PATHFINDER_WEBHOOK_SECRET ?? '' });
+webhooks.on('user.created', ({ id }) => console.log(`handled ${id}`));
+
+export const POST = toNextRoute(webhooks);

@@ -1,0 +1,85 @@
+import { execFile, spawn } from 'node:child_process';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { ensureBuild } from '../../scripts/ensure-build.ts';
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+const root = join(here, '../..');
+const run = promisify(execFile);
+const ENVIRONMENT = { ...process.env, NODE_ENV: 'production' as const, NEXT_TELEMETRY_DISABLED: '1' };
+
+export const ROUTERS = ['app-router', 'pages-router'] as const;
+export type Router = (typeof ROUTERS)[number];
+
+/** Both applications in a folder of their own, with the packed package installed, and built. */
+export interface Applications {
+  folderOf(router: Router): string;
+  /** `require` of one of them. */
+  readonly require: NodeJS.Require;
+  remove(): void;
+}
+
+/** @param major - The version of Next, as the folder with its lock has it. */
+export async function buildApplications(major: string, secret: string): Promise<Applications> {
+  await ensureBuild();
+  const folder = mkdtempSync(join(tmpdir(), 'pathfinder-next-'));
+  cpSync(join(here, `next-${major}`), folder, { recursive: true });
+  const npm = (...args: string[]) => run('npm', args, { cwd: folder });
+  const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+    cwd: root,
+  });
+  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+  await npm('ci', '--prefer-offline', '--no-audit', '--no-fund');
+  await npm('install', '--no-save', '--prefer-offline', '--no-audit', '--no-fund', `./${filename}`);
+  for (const router of ROUTERS) {
+    const application = join(folder, router);
+    cpSync(join(here, router), application, { recursive: true });
+    for (const file of ['receiver.ts', 'next.config.mjs', 'tsconfig.json'])
+      cpSync(join(here, file), join(application, file));
+    await build(application, secret);
+  }
+  return {
+    folderOf: (router) => join(folder, router),
+    require: createRequire(join(folder, 'package.json')),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+async function build(application: string, secret: string): Promise<void> {
+  const env = { ...ENVIRONMENT, PATHFINDER_WEBHOOK_SECRET: secret };
+  try {
+    await run(process.execPath, [nextIn(application), 'build'], { cwd: application, env, timeout: 300_000 });
+  } catch (error) {
+    const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
+    throw new Error(`next build failed:\n${stdout}\n${stderr}`);
+  }
+}
+
+/** `next start` in a process of its own, on a free port. */
+export async function start(application: string, secret: string) {
+  const child = spawn(process.execPath, [nextIn(application), 'start', '--port', '0', '--hostname', '127.0.0.1'], {
+    cwd: application,
+    env: { ...ENVIRONMENT, PATHFINDER_WEBHOOK_SECRET: secret },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let printed = '';
+  const ready = new Promise<string>((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        printed += text;
+        const [origin] = /http:\/\/127\.0\.0\.1:\d+/.exec(printed) ?? [];
+        if (origin && /Ready in|✓ Ready/.test(printed)) resolve(origin);
+      });
+    }
+    child.once('exit', () => reject(new Error(`next start ended:\n${printed}`)));
+  });
+  return { origin: await ready, printed: () => printed, stop: () => child.kill('SIGKILL') };
+}
+
+function nextIn(application: string): string {
+  return join(application, '../node_modules/next/dist/bin/next');
+}
