@@ -4,7 +4,7 @@ import { WebhookError } from './errors.ts';
 export class BodyCollector {
   readonly #maxBytes: number;
   readonly #announced: number;
-  #bytes = new Uint8Array();
+  #bytes: Uint8Array = new Uint8Array();
   #size = 0;
 
   /**
@@ -21,7 +21,7 @@ export class BodyCollector {
    *
    * @throws WebhookError `body_too_large` once there are more bytes than allowed.
    */
-  add(piece: Uint8Array<ArrayBuffer>): void {
+  add(piece: Uint8Array): void {
     const end = this.#size + piece.length;
     if (end > this.#maxBytes) throw new WebhookError('body_too_large');
     if (this.#size === 0) this.#bytes = piece;

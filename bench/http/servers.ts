@@ -6,6 +6,7 @@ import { toExpressHandler } from '@pathfinder/webhooks/express';
 import { toFastifyPlugin } from '@pathfinder/webhooks/fastify';
 import { toFetchHandler } from '@pathfinder/webhooks/fetch';
 import { toHonoHandler } from '@pathfinder/webhooks/hono';
+import { toNextApiHandler, toNextRoute } from '@pathfinder/webhooks/next';
 import { toNodeListener } from '@pathfinder/webhooks/node';
 import express from 'express';
 import fastify from 'fastify';
@@ -51,6 +52,20 @@ export const SERVERS: Readonly<Record<string, Readonly<Record<string, Start>>>> 
     'HMAC alone': () => createServer(getRequestListener(fetchByHand(hmacAlone))),
     'by hand': () => createServer(getRequestListener(fetchByHand(whole()))),
     package: () => createServer(getRequestListener(toFetchHandler(handler()))),
+  },
+  // Without Next itself, which takes several times as much as any of these: its route is called as Next calls it.
+  'a route of Next': {
+    'HMAC alone': () => createServer(getRequestListener(fetchByHand(hmacAlone))),
+    'by hand': () => createServer(getRequestListener(fetchByHand(whole()))),
+    package: () => createServer(getRequestListener(toNextRoute(handler()))),
+  },
+  'an API route of Next': {
+    'HMAC alone': () => createServer(nodeByHand(hmacAlone)),
+    'by hand': () => createServer(nodeByHand(whole())),
+    package() {
+      const route = toNextApiHandler(handler());
+      return createServer((request, response) => void route(request, response));
+    },
   },
 };
 

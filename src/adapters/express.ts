@@ -21,7 +21,7 @@ declare global {
 
 /** A request as Express 4 and 5 hand it on. */
 export interface ExpressRequest extends NodeRequest {
-  webhookEvent?: ReceivedWebhookEvent;
+  webhookEvent?: ReceivedWebhookEvent | undefined;
 }
 
 /** A handler or middleware that fits `RequestHandler` of Express 4 and 5. */

@@ -18,7 +18,7 @@ export interface NextRoute {
 /** A request of the Pages Router. */
 export interface NextApiRequest extends NodeRequest {
   /** The segments of the path and the query, which reach a `secret` function as `delivery.params`. */
-  readonly query?: object;
+  readonly query?: object | undefined;
 }
 
 /** An API route of the Pages Router, for `export default`. */

@@ -16,15 +16,13 @@ export interface NodeRequest extends IncomingMessage {
   /** Heeded only as bytes, which is what `express.raw()` leaves. */
   readonly body?: unknown;
   /** The whole URL, where a router shortens `url`. */
-  readonly originalUrl?: string;
+  readonly originalUrl?: string | undefined;
   /** The route's parameters; a list, as Express 5 makes of a wildcard, is joined by slashes. */
-  readonly params?: object;
+  readonly params?: object | undefined;
 }
 
 /** What routers, body parsers and platforms keep beside the request itself. */
-interface NodeExtras extends Pick<NodeRequest, 'rawBody' | 'body' | 'originalUrl'> {
-  readonly params?: object | undefined;
-}
+type NodeExtras = Pick<NodeRequest, 'rawBody' | 'body' | 'originalUrl' | 'params'>;
 
 /**
  * Reads a delivery off node:http: refuses by its head what needs no body, then takes `rawBody`, `body` as bytes, or the
@@ -66,7 +64,7 @@ export async function readNodeDelivery(
 export function writeNodeReply(response: ServerResponse, { status, headers, body }: WebhookReply): void {
   if (response.headersSent || response.destroyed) return;
   // Replies are ASCII: without a length Node would send them in chunks, and as UTF-8 it would measure each (3 µs of 60).
-  // An object, since middleware that wraps writeHead (compression, Next) takes a flat list for something else.
+  // An object, since middleware that wraps writeHead, as Next does, takes a flat list for something else.
   response.writeHead(status, { ...headers, 'content-length': body.length }).end(body, 'latin1');
 }
 
@@ -105,7 +103,7 @@ function readStream(request: IncomingMessage, { maxBodyBytes, bodyTimeoutMs }: W
     // Its events are over.
     if (request.destroyed) onLate();
 
-    function onData(piece: Uint8Array<ArrayBuffer>): void {
+    function onData(piece: Uint8Array): void {
       try {
         collector.add(piece);
       } catch (tooLarge) {

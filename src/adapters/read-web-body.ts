@@ -1,6 +1,6 @@
 import { BodyCollector, refuseHead, type WebhookBodyLimits, type WebhookDelivery, WebhookError } from '../index.ts';
 
-type Reader = Pick<ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>, 'read' | 'cancel'>;
+type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>;
 
 /**
  * Reads a delivery off a web-standard request: refuses by its head what needs no body, then keeps at most `maxBodyBytes`.

@@ -1,0 +1,20 @@
+// What must not compile: each line is an error, or the check sees nothing.
+import { toExpressHandler } from '@pathfinder/webhooks/express';
+import { toFastifyPlugin } from '@pathfinder/webhooks/fastify';
+import { toFetchHandler } from '@pathfinder/webhooks/fetch';
+import { toHonoHandler } from '@pathfinder/webhooks/hono';
+import { toNextRoute } from '@pathfinder/webhooks/next';
+import { toNodeListener } from '@pathfinder/webhooks/node';
+
+// @ts-expect-error: a secret is no handler
+toExpressHandler('whsec_0123456789abcdef');
+// @ts-expect-error: a secret is no handler
+toFastifyPlugin('whsec_0123456789abcdef');
+// @ts-expect-error: a secret is no handler
+toFetchHandler('whsec_0123456789abcdef');
+// @ts-expect-error: a secret is no handler
+toHonoHandler('whsec_0123456789abcdef');
+// @ts-expect-error: a secret is no handler
+toNextRoute('whsec_0123456789abcdef');
+// @ts-expect-error: a secret is no handler
+toNodeListener('whsec_0123456789abcdef');
