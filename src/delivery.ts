@@ -88,7 +88,8 @@ export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits,
  */
 export function refuseDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): void {
   refuseHead(delivery, limits);
-  if (delivery.body.length >= Number(delivery.header('content-length') ?? 0)) return;
+  // Whatever is no number is not more.
+  if (!(delivery.body.length < Number(delivery.header('content-length')))) return;
   const detail = 'It is shorter than its Content-Length: a proxy cut it. Next: keep the route out of its matcher.';
   throw new WebhookError('body_already_parsed', { detail });
 }
