@@ -13,7 +13,8 @@ export class BodyCollector {
    */
   constructor(maxBytes: number, announced?: string | null) {
     this.#maxBytes = maxBytes;
-    this.#announced = Number(announced);
+    // Never more than allowed, or a header alone could make it reserve memory without end.
+    this.#announced = Math.min(Number(announced), maxBytes);
   }
 
   /**

@@ -88,7 +88,7 @@ export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits,
  */
 export function refuseDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): void {
   refuseHead(delivery, limits);
-  // Whatever is no number is not more.
+  // A length that is missing or no number compares as false: only a larger number tells of a cut.
   if (!(delivery.body.length < Number(delivery.header('content-length')))) return;
   const detail = 'It is shorter than its Content-Length: a proxy cut it. Next: keep the route out of its matcher.';
   throw new WebhookError('body_already_parsed', { detail });

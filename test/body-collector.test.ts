@@ -35,6 +35,12 @@ describe('a body collector', () => {
     expect([...collector.bytes()]).toEqual([0, 0, 9, 9]);
   });
 
+  it('reserves no more than the limit, whatever was announced', () => {
+    const collector = new BodyCollector(1000, '4000000000');
+    for (const piece of [new Uint8Array(1), new Uint8Array(1)]) collector.add(piece);
+    expect(collector.bytes()).toEqual(new Uint8Array(2));
+  });
+
   it('refuses the byte beyond the limit, however it comes', () => {
     for (const sizes of [[4], [3, 1], [1, 1, 1, 1]]) {
       const collector = new BodyCollector(3, '3');

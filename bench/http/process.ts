@@ -1,4 +1,4 @@
-// One server in a process of its own, which tells its port, and the CPU time it has used whenever it is asked.
+// This process runs one server. It tells its port, and the CPU time it has used whenever it is asked.
 import type { AddressInfo } from 'node:net';
 import { SERVERS } from './servers.ts';
 

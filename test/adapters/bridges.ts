@@ -1,4 +1,4 @@
-// What stands between a socket and a handler, where that is not the framework itself.
+// Bridges from node:http to handlers, for tests without the framework that stands there in an application.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { PassThrough, type Readable } from 'node:stream';
 

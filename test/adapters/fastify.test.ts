@@ -81,7 +81,7 @@ describeAdapter(
   byteCases({}),
 );
 
-// What Fastify itself says of a request is nothing that the cases count.
+// Drops what Fastify itself logs at info and below: the cases count only what is said of a delivery.
 function requestLogger({ warn, error }: WebhookLogger): FastifyBaseLogger {
   const silent = () => undefined;
   const logger = { level: 'info', warn, error, silent, fatal: silent, info: silent, debug: silent, trace: silent };

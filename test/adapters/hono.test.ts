@@ -13,6 +13,8 @@ import { sendRaw } from './raw-client.ts';
 
 const PATH = '/webhooks/pathfinder';
 
+const isForm = (type?: string) => type === 'application/x-www-form-urlencoded';
+
 interface Before extends ParserTrait {
   readonly read: (request: HonoRequest) => Promise<unknown>;
 }
@@ -23,6 +25,7 @@ const parsers: readonly Before[] = [
   { name: 'c.req.text()', takes: () => true, keepsBytes: true, read: (request) => request.text() },
   { name: 'c.req.arrayBuffer()', takes: () => true, keepsBytes: true, read: (request) => request.arrayBuffer() },
   { name: 'c.req.blob()', takes: () => true, keepsBytes: true, read: (request) => request.blob() },
+  { name: 'c.req.parseBody()', takes: isForm, keepsBytes: true, read: (request) => request.parseBody() },
   { name: 'c.req.raw.text()', takes: () => true, keepsBytes: false, read: ({ raw }) => raw.text() },
   { name: 'c.req.raw.body', takes: () => true, keepsBytes: false, read: async ({ raw }) => raw.body?.getReader() },
 ];

@@ -98,6 +98,21 @@ describe('the bytes', () => {
   });
 });
 
+it('a body that something else begins to read in the same turn is known to be gone, and nothing waits for it', async () => {
+  const taken: Uint8Array[] = [];
+  const outcome = await during(
+    signed(bodyOf()),
+    async (incoming) => {
+      const reading = readNodeDelivery(incoming, LIMITS).catch(code);
+      incoming.on('data', (piece) => taken.push(piece));
+      return reading;
+    },
+    [Buffer.concat(framed(signed(bodyOf())))],
+  );
+  if (outcome === 'body_already_parsed') expect(Buffer.concat(taken)).toEqual(bodyOf());
+  else expect((outcome as WebhookDelivery).body).toEqual(bodyOf());
+});
+
 describe('the head', () => {
   it('has the whole URL, the parameters and every header in any case', async () => {
     const headers = [

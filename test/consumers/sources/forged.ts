@@ -1,4 +1,4 @@
-// What must not compile: each line is an error, or the check sees nothing.
+// Each call must not compile. If the types were lost on the way to a consumer, all of them would.
 import { toExpressHandler } from '@pathfinder/webhooks/express';
 import { toFastifyPlugin } from '@pathfinder/webhooks/fastify';
 import { toFetchHandler } from '@pathfinder/webhooks/fetch';

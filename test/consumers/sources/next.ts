@@ -7,7 +7,7 @@ import type { NextRequest as NextRequest15 } from 'next-15/server.js';
 
 const webhooks = new WebhookHandler({ secret: 'whsec_0123456789abcdef', waitUntil: after });
 
-// What the checks of a build expect of the two exports.
+// These types are what the checks of a Next build expect of the two exports.
 export const POST: (request: NextRequest, context: { params: Promise<{ tenant: string }> }) => Promise<Response> =
   toNextRoute(webhooks);
 export const POST15: (request: NextRequest15, context: { params: Promise<object> }) => Promise<Response> =
