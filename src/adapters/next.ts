@@ -34,12 +34,13 @@ export type NextApiHandler = (request: NextApiRequest, response: ServerResponse)
  * ```
  */
 export function toNextRoute(webhooks: WebhookReceiver): NextRoute {
+  // Piece by piece: of a body that is read at once, Next lets nobody cut the sender off.
   const read = async (request: Request, params: Promise<object> | undefined) =>
     readWebDelivery(request, webhooks.limits, { params: textParams(await params) });
   return async (request: Request, context?: { readonly params: Promise<object> }) => {
     const { status, headers, body } = await webhooks.receive(read(request, context?.params));
     // Replies are ASCII; without a length Next would send them in chunks.
-    return new Response(body, { status, headers: { ...headers, 'content-length': String(body.length) } });
+    return new Response(body, { status, headers: { 'content-length': String(body.length), ...headers } });
   };
 }
 

@@ -63,10 +63,10 @@ export async function readNodeDelivery(
 /** Writes a reply, unless something else has answered or the sender is gone. */
 export function writeNodeReply(response: ServerResponse, { status, headers, body }: WebhookReply): void {
   if (response.headersSent || response.destroyed) return;
-  // Replies are ASCII. Without a length Node would send them in chunks; without 'latin1' it would encode head and body
-  // as UTF-8, which costs about 4 µs of 60. The headers are an object, since code that wraps writeHead, as Next's does,
-  // misreads a flat list.
-  response.writeHead(status, { ...headers, 'content-length': body.length }).end(body, 'latin1');
+  // Replies are ASCII; without a length Node would send them in chunks. It comes first, since an object that is spread
+  // and then added to costs 5 µs of a delivery's 60. An object, since code that wraps writeHead, as Next's does, misreads
+  // a flat list.
+  response.writeHead(status, { 'content-length': body.length, ...headers }).end(body);
 }
 
 function keptBytes({ rawBody, body }: NodeExtras): Uint8Array | undefined {

@@ -38,8 +38,8 @@ export async function buildApplications(major: string, secret: string): Promise<
   for (const router of ROUTERS) {
     const application = join(folder, router);
     cpSync(join(here, router), application, { recursive: true });
-    for (const file of ['receiver.ts', 'next.config.mjs', 'tsconfig.json'])
-      cpSync(join(here, file), join(application, file));
+    cpSync(join(folder, 'application'), application, { recursive: true });
+    for (const file of ['receiver.ts', 'tsconfig.json']) cpSync(join(here, file), join(application, file));
     await build(application, secret);
   }
   return {

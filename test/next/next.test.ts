@@ -66,6 +66,26 @@ it(`next ${MAJOR}, pages-router without bodyParser: false says what is missing`,
   ]);
 });
 
+describe.each(ROUTERS)(`next ${MAJOR} behind its proxy, %s`, (router) => {
+  it('takes a body that the proxy left whole', async () => {
+    const { run, send } = await servedAt(router, 'proxied');
+    expect(await send(signed(bodyOf()))).toEqual(accepted('processed', 1));
+    expect(await send(forged(bodyOf({ id: 'evt_2' })))).toEqual(refused('invalid_signature'));
+    expect(run).toEqual(['evt_1']);
+  });
+
+  it('says which proxy cut a body short', async () => {
+    const { run, log, send } = await servedAt(router, 'proxied');
+    const long = bodyOf({ data: { user: { bio: 'x'.repeat(4096) } } });
+    expect(await send(signed(long))).toEqual(refused('body_already_parsed'));
+    expect(await send(forged(long))).toEqual(refused('body_already_parsed'));
+    expect([run, log.map(({ message }) => message)]).toEqual([
+      [],
+      Array(2).fill(expect.stringContaining('a proxy cut it. Next: keep the route out of its matcher')),
+    ]);
+  });
+});
+
 // A route exports POST alone: all else Next answers by itself.
 const methodsOfTheRouter = ['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'];
 describeAdapter(`next ${MAJOR}, app-router`, mountOn('app-router'), { methodsOfTheRouter, alone: true });

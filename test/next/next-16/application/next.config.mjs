@@ -3,4 +3,8 @@ import { dirname } from 'node:path';
 // The packages are a folder further up, beside both applications.
 const root = dirname(import.meta.dirname);
 
-export default { outputFileTracingRoot: root, turbopack: { root } };
+export default {
+  outputFileTracingRoot: root,
+  turbopack: { root },
+  experimental: { proxyClientMaxBodySize: '2kb' },
+};

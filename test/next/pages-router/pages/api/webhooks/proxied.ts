@@ -1,0 +1,5 @@
+import { toNextApiHandler } from '@pathfinder/webhooks/next';
+import { receiverOfTheCase } from '../../../receiver';
+
+export default toNextApiHandler(receiverOfTheCase);
+export const config = { api: { bodyParser: false } };
