@@ -158,8 +158,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     try {
       const arrived = await delivery;
       refuseDelivery(arrived, this.limits);
-      const header = arrived.header(SIGNATURE_HEADER);
-      return await this.#process(arrived.body, header, arrived, logger).then(replyTo, replyToError);
+      return replyTo(await this.#process(arrived.body, arrived.header(SIGNATURE_HEADER), arrived, logger));
     } catch (error) {
       return replyToError(this.#reporter.refuse(error, logger));
     }
@@ -170,13 +169,17 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    *
    * @throws WebhookError for what cannot be trusted, read or kept: any code of the reply table.
    */
-  handle(
+  async handle(
     payload: WebhookPayload,
     signature: WebhookSignature,
     context?: Partial<WebhookDelivery>,
   ): Promise<WebhookResult> {
     const head = context ? { ...NO_HEAD, ...context } : NO_HEAD;
-    return this.#process(payload, signature, head, this.#settings.logger);
+    try {
+      return await this.#process(payload, signature, head, this.#settings.logger);
+    } catch (error) {
+      throw this.#reporter.refuse(error, this.#settings.logger);
+    }
   }
 
   /** The reply that `receive` would have given for a result of `handle`. */
@@ -259,7 +262,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
       return resultFor(outcome, event);
     } catch (error) {
       if (event) this.#reporter.tell(error, event, logger);
-      throw this.#reporter.refuse(error, logger);
+      throw error;
     }
   }
 

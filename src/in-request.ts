@@ -32,10 +32,10 @@ export function createInRequest(core: Core): InRequest {
   const running = new Map<string, Leader | undefined>();
   let live = 0;
 
-  function lead(job: Job): Promise<Processing> {
+  function lead(job: Job, placeIsTaken: boolean): Promise<Processing> {
     const processing = processEvent(core, job);
     // One with other bytes keeps its place: copies of it still have to hear of it.
-    if (running.get(job.key)) return processing;
+    if (placeIsTaken) return processing;
     running.set(job.key, { bodyHash: job.bodyHash, processing });
     live++;
     const ended = () => leave(job.key);
@@ -56,7 +56,7 @@ export function createInRequest(core: Core): InRequest {
     process(job) {
       const leader = running.get(job.key);
       // Other bytes are for the store to judge.
-      return leader?.bodyHash === job.bodyHash ? follow(leader) : lead(job);
+      return leader?.bodyHash === job.bodyHash ? follow(leader) : lead(job, leader !== undefined);
     },
     async idle() {
       await Promise.allSettled(Array.from(running.values(), (leader) => leader?.processing));

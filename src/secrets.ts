@@ -2,7 +2,14 @@ import type { WebhookDeliveryHead } from './delivery.ts';
 import { WebhookError } from './errors.ts';
 import type { HmacVerifier } from './hmac/types.ts';
 import type { WebhookLogger } from './logger.ts';
-import { createKeyring, matchesSignature, readDigest, type WebhookSecret, type WebhookSignature } from './signature.ts';
+import {
+  createKeyring,
+  matchesDigest,
+  matchesSignature,
+  readDigest,
+  type WebhookSecret,
+  type WebhookSignature,
+} from './signature.ts';
 
 /** A tenant's secret, as a `secret` function returns it. */
 export interface TenantSecret {
@@ -66,7 +73,7 @@ function oneTenant(keys: readonly HmacVerifier[]): Authenticator {
 function manyTenants(resolve: SecretResolver, keyring: ReturnType<typeof createKeyring>): Authenticator {
   return {
     async authenticate(body, signature, head) {
-      refuseMalformed(signature);
+      requireDigest(signature);
       // What a driver gives for no row is no tenant either.
       const found = (await resolveInTime(resolve, withoutBody(head))) ?? undefined;
       let keys: readonly HmacVerifier[];
@@ -116,14 +123,15 @@ function checkTenant(tenant: unknown): void {
   throw new TypeError('`tenant` must be a string of 1 to 128 printable ASCII characters.');
 }
 
-function refuseMalformed(signature: WebhookSignature): void {
+function requireDigest(signature: WebhookSignature): string {
   const absent = signature == null || signature.length === 0;
   if (absent) throw new WebhookError('missing_signature');
-  if (!readDigest(signature)) throw new WebhookError('malformed_signature');
+  const digest = readDigest(signature);
+  if (!digest) throw new WebhookError('malformed_signature');
+  return digest;
 }
 
 /** @throws WebhookError `missing_signature`, `malformed_signature` or `signature_mismatch`. */
 export function refuseMismatch(body: Uint8Array, signature: WebhookSignature, keys: readonly HmacVerifier[]): void {
-  refuseMalformed(signature);
-  if (!matchesSignature(body, signature, keys)) throw new WebhookError('signature_mismatch');
+  if (!matchesDigest(body, requireDigest(signature), keys)) throw new WebhookError('signature_mismatch');
 }
