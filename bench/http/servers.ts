@@ -126,7 +126,7 @@ function fetchByHand(receive: Receive): (request: Request) => Promise<Response> 
   };
 }
 
-// With a Request of Node's own, whose body is the incoming message.
+// Next's Request is Node's own, with the incoming message as its body.
 function asNextCalls(route: (request: Request) => Promise<Response>): RequestListener {
   return async (incoming, outgoing) => {
     const { method = '', url = '', headers } = incoming;

@@ -63,9 +63,9 @@ export async function readNodeDelivery(
 /** Writes a reply, unless something else has answered or the sender is gone. */
 export function writeNodeReply(response: ServerResponse, { status, headers, body }: WebhookReply): void {
   if (response.headersSent || response.destroyed) return;
-  // Replies are ASCII; without a length Node would send them in chunks. It comes first, since an object that is spread
-  // and then added to costs 5 µs of a delivery's 60. An object, since code that wraps writeHead, as Next's does, misreads
-  // a flat list.
+  // Replies are ASCII; without a length Node would send them in chunks. The length comes before the spread: adding it to
+  // a spread object costs 5 µs of a delivery's 60. The headers are an object, since code that wraps writeHead, as Next's
+  // does, misreads a flat list.
   response.writeHead(status, { 'content-length': body.length, ...headers }).end(body);
 }
 

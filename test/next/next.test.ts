@@ -74,7 +74,7 @@ describe.each(ROUTERS)(`next ${MAJOR} behind its proxy, %s`, (router) => {
     expect(run).toEqual(['evt_1']);
   });
 
-  it('says which proxy cut a body short', async () => {
+  it('says that the proxy cut a body short, and how to keep the route out of it', async () => {
     const { run, log, send } = await servedAt(router, 'proxied');
     const long = bodyOf({ data: { user: { bio: 'x'.repeat(4096) } } });
     expect(await send(signed(long))).toEqual(refused('body_already_parsed'));

@@ -1,6 +1,6 @@
 import { NextResponse } from 'next/server';
 
-// Whatever it does, Next keeps the body for the route, up to `middlewareClientMaxBodySize`.
+// Having a middleware on its path is enough for a route to get a copy of the body, cut at `middlewareClientMaxBodySize`.
 export function middleware() {
   return NextResponse.next();
 }

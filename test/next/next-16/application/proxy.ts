@@ -1,6 +1,6 @@
 import { NextResponse } from 'next/server';
 
-// Whatever it does, Next keeps the body for the route, up to `proxyClientMaxBodySize`.
+// Having a proxy on its path is enough for a route to get a copy of the body, cut at `proxyClientMaxBodySize`.
 export function proxy() {
   return NextResponse.next();
 }
