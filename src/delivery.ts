@@ -14,7 +14,7 @@ export interface WebhookDelivery {
   /** The value of a header, whatever its case; several of a name joined by a comma. */
   header(name: string): string | undefined;
   /** Keeps a serverless platform alive for work behind the reply. */
-  waitUntil?(work: Promise<unknown>): void;
+  readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
   /** The platform's bindings, where it has them per request. */
   readonly env?: unknown;
 }

@@ -1,11 +1,13 @@
 import { BodyCollector, refuseHead, type WebhookBodyLimits, type WebhookDelivery, WebhookError } from '../index.ts';
 
+/** What a platform knows beside the request. */
+export type WebPlatform = Pick<WebhookDelivery, 'params' | 'env' | 'waitUntil'>;
+
 type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>;
 
 /**
  * Reads a delivery off a web-standard request: refuses by its head what needs no body, then keeps at most `maxBodyBytes`.
  *
- * @param context - What the platform knows beside the request. It becomes the delivery, so that its getters stay getters.
  * @param whole - The runtime's own way to read a body at once, several times as fast as its stream. Taken for a body
  *   whose length was announced, to which the server holds it, and for one that was read and kept.
  * @throws WebhookError whatever `refuseHead` throws, `body_already_parsed`, `body_too_large`, and `body_timeout` for a
@@ -14,21 +16,56 @@ type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, 'read' | 'cancel'>;
 export async function readWebDelivery(
   request: Request,
   limits: WebhookBodyLimits,
-  context: Pick<WebhookDelivery, 'params' | 'env' | 'waitUntil'>,
+  platform: WebPlatform,
   whole?: (() => Promise<ArrayBuffer>) | undefined,
 ): Promise<WebhookDelivery> {
-  const { method, url, headers, bodyUsed } = request;
-  const head = Object.assign(context, { method, url, header: (name: string) => headers.get(name) ?? undefined });
-  refuseHead(head, limits, bodyUsed && !whole);
-  const fits = Number(headers.get('content-length') ?? Number.NaN) <= limits.maxBodyBytes;
+  const { bodyUsed } = request;
+  const delivery = new WebDelivery(request, platform);
+  refuseHead(delivery, limits, bodyUsed && !whole);
+  const fits = Number(delivery.header('content-length') ?? Number.NaN) <= limits.maxBodyBytes;
   try {
     const atOnce = whole && (bodyUsed || fits);
     const bytes = atOnce ? await inTime(whole(), limits.bodyTimeoutMs) : await readStream(request, limits);
-    return Object.assign(head, { body: bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes) });
+    delivery.body = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
+    return delivery;
   } catch (error) {
     if (error instanceof WebhookError) throw error;
     // A stream that is somebody else's is a TypeError on every runtime. All else is a sender who left.
     throw new WebhookError(error instanceof TypeError ? 'body_already_parsed' : 'body_timeout');
+  }
+}
+
+const NOTHING = new Uint8Array();
+
+// A class, so that what the platform makes on demand is made on demand here too.
+class WebDelivery implements WebhookDelivery {
+  body: Uint8Array = NOTHING;
+  readonly method: string;
+  readonly url: string;
+  readonly #headers: Headers;
+  readonly #platform: WebPlatform;
+
+  constructor({ method, url, headers }: Request, platform: WebPlatform) {
+    this.method = method;
+    this.url = url;
+    this.#headers = headers;
+    this.#platform = platform;
+  }
+
+  header(name: string): string | undefined {
+    return this.#headers.get(name) ?? undefined;
+  }
+
+  get params(): WebPlatform['params'] {
+    return this.#platform.params;
+  }
+
+  get env(): unknown {
+    return this.#platform.env;
+  }
+
+  get waitUntil(): WebPlatform['waitUntil'] {
+    return this.#platform.waitUntil;
   }
 }
 
@@ -54,16 +91,12 @@ async function readPieces(reader: Reader, collector: BodyCollector): Promise<Uin
   }
 }
 
-async function inTime<T>(work: Promise<T>, bodyTimeoutMs: number): Promise<T> {
-  let deadline: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    deadline = setTimeout(() => reject(new WebhookError('body_timeout')), bodyTimeoutMs);
+// By hand, since Promise.race costs a delivery several promises more.
+function inTime<T>(work: Promise<T>, bodyTimeoutMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const deadline = setTimeout(() => reject(new WebhookError('body_timeout')), bodyTimeoutMs);
+    work.then(resolve, reject).finally(() => clearTimeout(deadline));
   });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(deadline);
-  }
 }
 
 // So that a sender who is done soon has read the reply, and can use the connection again.
