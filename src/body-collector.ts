@@ -11,7 +11,7 @@ export class BodyCollector {
    * @param maxBytes - The handler's `limits.maxBodyBytes`.
    * @param announced - The value of the Content-Length header, which saves copying where it is right.
    */
-  constructor(maxBytes: number, announced?: string | null) {
+  constructor(maxBytes: number, announced?: number | string | null) {
     this.#maxBytes = maxBytes;
     // Never more than allowed, or a header alone could make it reserve memory without end.
     this.#announced = Math.min(Number(announced), maxBytes);

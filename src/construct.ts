@@ -2,7 +2,7 @@ import { type AgeLimits, ageProblem } from './age.ts';
 import { toBytes } from './bytes.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import { parseWebhookEvent } from './parse.ts';
-import { refuseMismatch } from './secrets.ts';
+import { refuseMismatch, requireDigest } from './secrets.ts';
 import { createKeyring, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './signature.ts';
 import { validateBuiltIn } from './validate.ts';
 
@@ -32,7 +32,7 @@ export function constructWebhookEvent(
 ): ReceivedWebhookEvent {
   const keys = keyring(secret);
   const body = toBytes(payload);
-  refuseMismatch(body, signature, keys);
+  refuseMismatch(body, requireDigest(signature), keys);
   const event = parseWebhookEvent(body);
   const problem = ageProblem(event.created, (options.now ?? Date.now)(), options);
   if (problem) throw problem;

@@ -17,10 +17,12 @@ export interface WebhookDelivery {
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
   /** The platform's bindings, where it has them per request. */
   readonly env?: unknown;
+  /** What {@link refuseHead} returned for it, where an adapter called that: `receive` then asks `header` for nothing. */
+  readonly accepted?: AcceptedHead | undefined;
 }
 
 /** A delivery before its body is read. */
-export type WebhookDeliveryHead = Omit<WebhookDelivery, 'body'>;
+export type WebhookDeliveryHead = Omit<WebhookDelivery, 'body' | 'accepted'>;
 
 /** What an adapter writes out: plain data. */
 export interface WebhookReply {
@@ -55,6 +57,31 @@ export interface WebhookReceiver {
 
 export const SIGNATURE_HEADER = 'x-pathfinder-signature';
 
+/** A head that {@link refuseHead} let pass, with what it read there. Nothing else makes one, so `receive` relies on it. */
+export class AcceptedHead {
+  readonly #digest: string;
+  /** The value of the Content-Length header; not a number where there is none. */
+  readonly announcedBytes: number;
+
+  /** @throws WebhookError `malformed_signature`. */
+  constructor(signature: string, announcedBytes: number) {
+    const digest = readDigest(signature);
+    if (!digest) throw new WebhookError('malformed_signature');
+    this.#digest = digest;
+    this.announcedBytes = announcedBytes;
+  }
+
+  /** The 64 hex digits that the signature header claims. */
+  get digest(): string {
+    return this.#digest;
+  }
+
+  /** Not by `instanceof`: what only looks like one, or was made by another copy of the package, has no such field. */
+  static is(value: unknown): value is AcceptedHead {
+    return typeof value === 'object' && value !== null && #digest in value;
+  }
+}
+
 /** A route's parameters as text; a list, as Express 5 and Next make of a wildcard, is joined by slashes. */
 export function textParams(params: object = {}): Readonly<Record<string, string>> {
   const texts: Record<string, string> = {};
@@ -64,32 +91,35 @@ export function textParams(params: object = {}): Readonly<Record<string, string>
 
 /**
  * Refuses what needs no body to be refused, in the documented order: method, parsed body, encoding, announced length,
- * signature header. Adapters call it before they read; `receive` calls it again for whoever did not.
+ * signature header. Adapters call it before they read and hand on what it returns; `receive` calls it for the others.
  *
  * @throws WebhookError `method_not_allowed`, `body_already_parsed`, `unsupported_encoding`, `body_too_large`,
  *   `missing_signature` or `malformed_signature`.
  */
-export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits, alreadyParsed = false): void {
+export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits, alreadyParsed = false): AcceptedHead {
   if (head.method !== 'POST') throw new WebhookError('method_not_allowed');
   if (alreadyParsed) throw new WebhookError('body_already_parsed');
   const encoding = head.header('content-encoding');
   if (encoding && encoding.trim().toLowerCase() !== 'identity') throw new WebhookError('unsupported_encoding');
-  if (Number(head.header('content-length')) > limits.maxBodyBytes) throw new WebhookError('body_too_large');
+  const announcedBytes = Number(head.header('content-length'));
+  if (announcedBytes > limits.maxBodyBytes) throw new WebhookError('body_too_large');
   const signature = head.header(SIGNATURE_HEADER);
   if (!signature) throw new WebhookError('missing_signature');
-  if (!readDigest(signature)) throw new WebhookError('malformed_signature');
+  return new AcceptedHead(signature, announcedBytes);
 }
 
 /**
- * Refuses by its head, and what something before the route cut short, as Next's proxy does. Servers hold a sender to the
- * length that it announced, so less is a fault of the set-up.
+ * Refuses by its head, unless that was done before its body was read, and what something before the route cut short, as
+ * Next's proxy does. Servers hold a sender to the length that it announced, so less is a fault of the set-up.
  *
+ * @returns The digest that the delivery claims, which is yet to be verified.
  * @throws WebhookError whatever {@link refuseHead} throws.
  */
-export function refuseDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): void {
-  refuseHead(delivery, limits);
+export function refuseDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): string {
+  const { accepted, body } = delivery;
+  const { digest, announcedBytes } = AcceptedHead.is(accepted) ? accepted : refuseHead(delivery, limits);
   // A length that is missing or no number compares as false: only a larger number tells of a cut.
-  if (!(delivery.body.length < Number(delivery.header('content-length')))) return;
+  if (!(body.length < announcedBytes)) return digest;
   const detail = 'It is shorter than its Content-Length: a proxy cut it. Next: keep the route out of its matcher.';
   throw new WebhookError('body_already_parsed', { detail });
 }

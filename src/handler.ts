@@ -4,7 +4,6 @@ import { createAlarms } from './alarms.ts';
 import { toBytes } from './bytes.ts';
 import {
   refuseDelivery,
-  SIGNATURE_HEADER,
   type WebhookAdmission,
   type WebhookBodyLimits,
   type WebhookDelivery,
@@ -36,7 +35,7 @@ import { createReporter, type Reporter } from './reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
 import { resultOf, type WebhookResult } from './result.ts';
 import { logAboutEvent } from './retry.ts';
-import { type Authenticator, createAuthenticator, type Sender } from './secrets.ts';
+import { type Authenticator, createAuthenticator, requireDigest } from './secrets.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { eventKey, type WebhookStore } from './store.ts';
 import { memoryStore } from './stores/memory.ts';
@@ -157,8 +156,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   ): Promise<WebhookReply> {
     try {
       const arrived = await delivery;
-      refuseDelivery(arrived, this.limits);
-      return replyTo(await this.#process(arrived.body, arrived.header(SIGNATURE_HEADER), arrived, logger));
+      const digest = refuseDelivery(arrived, this.limits);
+      return replyTo(await this.#process(this.#bytes(arrived.body), digest, arrived, logger));
     } catch (error) {
       return replyToError(this.#reporter.refuse(error, logger));
     }
@@ -176,7 +175,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   ): Promise<WebhookResult> {
     const head = context ? { ...NO_HEAD, ...context } : NO_HEAD;
     try {
-      return await this.#process(payload, signature, head, this.#settings.logger);
+      return await this.#process(this.#bytes(payload), requireDigest(signature), head, this.#settings.logger);
     } catch (error) {
       throw this.#reporter.refuse(error, this.#settings.logger);
     }
@@ -194,9 +193,10 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   ): Promise<WebhookAdmission> {
     try {
       const arrived = await delivery;
-      refuseDelivery(arrived, this.limits);
-      const { tenant } = await this.#authenticate(arrived.body, arrived.header(SIGNATURE_HEADER), arrived);
-      return { event: await this.#read(arrived.body, tenant, logger), tenant };
+      const digest = refuseDelivery(arrived, this.limits);
+      const body = this.#bytes(arrived.body);
+      const { tenant } = await this.#authenticator.authenticate(body, digest, arrived);
+      return { event: await this.#read(body, tenant, logger), tenant };
     } catch (error) {
       return { reply: replyToError(this.#reporter.refuse(error, logger)) };
     }
@@ -238,16 +238,15 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
 
   // The flow: verify, read, remember and run (or queue). What it returns or throws becomes the reply.
   async #process(
-    payload: WebhookPayload,
-    signature: WebhookSignature,
+    body: Uint8Array,
+    digest: string,
     head: WebhookDeliveryHead,
     logger: WebhookLogger,
   ): Promise<WebhookResult> {
     const startedAtMs = performance.now();
     let event: ReceivedWebhookEvent | undefined;
     try {
-      const body = toBytes(payload);
-      const sender = this.#authenticate(body, signature, head);
+      const sender = this.#authenticator.authenticate(body, digest, head);
       const { tenant } = sender instanceof Promise ? await sender : sender;
       const read = this.#read(body, tenant, logger);
       event = read instanceof Promise ? await read : read;
@@ -266,9 +265,10 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     }
   }
 
-  #authenticate(body: Uint8Array, signature: WebhookSignature, head: WebhookDeliveryHead): Sender | Promise<Sender> {
+  #bytes(payload: unknown): Uint8Array {
+    const body = toBytes(payload);
     if (body.length > this.limits.maxBodyBytes) throw new WebhookError('body_too_large');
-    return this.#authenticator.authenticate(body, signature, head);
+    return body;
   }
 
   // Without a wait unless the store or one of the integrator's schemas has to be asked.

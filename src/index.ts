@@ -7,6 +7,7 @@ export type { AgeLimits } from './age.ts';
 export { BodyCollector } from './body-collector.ts';
 export { type ConstructWebhookEventOptions, constructWebhookEvent } from './construct.ts';
 export {
+  type AcceptedHead,
   refuseHead,
   textParams,
   type WebhookAdmission,

@@ -32,9 +32,10 @@ export interface Authenticator {
   /**
    * Refuses what no secret signed.
    *
-   * @throws WebhookError `missing_signature`, `malformed_signature`, `signature_mismatch` or `secret_unavailable`.
+   * @param digest - The 64 hex digits that the delivery claims.
+   * @throws WebhookError `signature_mismatch` or `secret_unavailable`.
    */
-  authenticate(body: Uint8Array, signature: WebhookSignature, head: WebhookDeliveryHead): Sender | Promise<Sender>;
+  authenticate(body: Uint8Array, digest: string, head: WebhookDeliveryHead): Sender | Promise<Sender>;
   /** For one's own flow; only where the secret does not depend on the delivery. */
   matches(payload: unknown, signature: WebhookSignature): boolean;
 }
@@ -62,8 +63,8 @@ export function createAuthenticator(
 
 function oneTenant(keys: readonly HmacVerifier[]): Authenticator {
   return {
-    authenticate(body, signature) {
-      refuseMismatch(body, signature, keys);
+    authenticate(body, digest) {
+      refuseMismatch(body, digest, keys);
       return ONE_SENDER;
     },
     matches: (payload, signature) => matchesSignature(payload, signature, keys),
@@ -72,8 +73,7 @@ function oneTenant(keys: readonly HmacVerifier[]): Authenticator {
 
 function manyTenants(resolve: SecretResolver, keyring: ReturnType<typeof createKeyring>): Authenticator {
   return {
-    async authenticate(body, signature, head) {
-      const digest = requireDigest(signature);
+    async authenticate(body, digest, head) {
       // What a driver gives for no row is no tenant either.
       const found = (await resolveInTime(resolve, withoutBody(head))) ?? undefined;
       let keys: readonly HmacVerifier[];
@@ -124,7 +124,12 @@ function checkTenant(tenant: unknown): void {
   throw new TypeError('`tenant` must be a string of 1 to 128 printable ASCII characters.');
 }
 
-function requireDigest(signature: WebhookSignature): string {
+/**
+ * The 64 hex digits of the signature header.
+ *
+ * @throws WebhookError `missing_signature` or `malformed_signature`.
+ */
+export function requireDigest(signature: WebhookSignature): string {
   const absent = signature == null || signature.length === 0;
   if (absent) throw new WebhookError('missing_signature');
   const digest = readDigest(signature);
@@ -132,7 +137,7 @@ function requireDigest(signature: WebhookSignature): string {
   return digest;
 }
 
-/** @throws WebhookError `missing_signature`, `malformed_signature` or `signature_mismatch`. */
-export function refuseMismatch(body: Uint8Array, signature: WebhookSignature, keys: readonly HmacVerifier[]): void {
-  if (!matchesDigest(body, requireDigest(signature), keys)) throw new WebhookError('signature_mismatch');
+/** @throws WebhookError `signature_mismatch`. */
+export function refuseMismatch(body: Uint8Array, digest: string, keys: readonly HmacVerifier[]): void {
+  if (!matchesDigest(body, digest, keys)) throw new WebhookError('signature_mismatch');
 }

@@ -1,4 +1,4 @@
-import { textParams, WebhookHandler } from '@pathfinder/webhooks';
+import { refuseHead, textParams, type WebhookDelivery, WebhookHandler } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import { answered, bodyOf, deliveryOf, recordingLogger, refused, SECRET, sign } from './support/deliver.ts';
 
@@ -26,6 +26,52 @@ describe('a body shorter than its Content-Length', () => {
       expect(await receive(length)).toEqual({ reply: answered('unhandled'), messages: [] });
     },
   );
+});
+
+describe('a head that an adapter had accepted', () => {
+  const webhooks = () => new WebhookHandler({ secret: SECRET, logger: recordingLogger() });
+  const accept = (delivery: WebhookDelivery) => refuseHead(delivery, webhooks().limits);
+  const unsigned = deliveryOf(bodyOf(), { signature: undefined });
+
+  it('is not read again: each header once for a delivery', async () => {
+    const asked: string[] = [];
+    const signed = deliveryOf(bodyOf());
+    const head = {
+      ...signed,
+      header(name: string) {
+        asked.push(name);
+        return signed.header(name);
+      },
+    };
+    expect(await webhooks().receive({ ...head, accepted: accept(head) })).toEqual(answered('unhandled'));
+    expect(asked).toEqual(['content-encoding', 'content-length', 'x-pathfinder-signature']);
+  });
+
+  it('speaks for no other body', async () => {
+    const accepted = accept(deliveryOf(bodyOf()));
+    const other = deliveryOf(bodyOf({ id: 'evt_other' }));
+    expect(await webhooks().receive({ ...other, accepted })).toEqual(refused(401, 'invalid_signature'));
+    expect(await webhooks().admit({ ...other, accepted })).toEqual({ reply: refused(401, 'invalid_signature') });
+  });
+
+  it('tells of a body that was cut after it', async () => {
+    const body = bodyOf();
+    const accepted = accept(deliveryOf(body, { headers: { 'content-length': String(body.length) } }));
+    const cut = { ...deliveryOf(body), body: body.subarray(1), accepted };
+    expect(await webhooks().receive(cut)).toEqual(refused(500, 'body_already_parsed'));
+  });
+
+  it.each<[what: string, made: (real: object) => unknown]>([
+    ['an object of the same form', () => ({ digest: sign(bodyOf()).slice(7), announcedBytes: Number.NaN })],
+    ['an object of its prototype', (real) => Object.create(Object.getPrototypeOf(real))],
+    ['a copy', (real) => ({ ...real })],
+    ['true', () => true],
+    ['null', () => null],
+  ])('is not believed of %s: the headers are read', async (_, made) => {
+    const accepted = made(accept(deliveryOf(bodyOf()))) as WebhookDelivery['accepted'];
+    expect(await webhooks().receive({ ...unsigned, accepted })).toEqual(refused(401, 'invalid_signature'));
+    expect(await webhooks().receive({ ...deliveryOf(bodyOf()), accepted })).toEqual(answered('unhandled'));
+  });
 });
 
 describe("a request's own logger", () => {

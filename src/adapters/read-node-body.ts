@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import {
+  type AcceptedHead,
   BodyCollector,
   refuseHead,
   textParams,
@@ -48,10 +49,11 @@ export async function readNodeDelivery(
       const value = request.headers[name.toLowerCase()];
       return typeof value === 'string' ? value : undefined;
     },
+    accepted: undefined as AcceptedHead | undefined,
   };
   const kept = keptBytes(extras) ?? keptBytes(request);
   try {
-    refuseHead(delivery, limits, !kept && isTaken(request));
+    delivery.accepted = refuseHead(delivery, limits, !kept && isTaken(request));
   } catch (refusal) {
     discard(request, limits.bodyTimeoutMs);
     throw refusal;

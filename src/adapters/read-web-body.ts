@@ -1,4 +1,11 @@
-import { BodyCollector, refuseHead, type WebhookBodyLimits, type WebhookDelivery, WebhookError } from '../index.ts';
+import {
+  type AcceptedHead,
+  BodyCollector,
+  refuseHead,
+  type WebhookBodyLimits,
+  type WebhookDelivery,
+  WebhookError,
+} from '../index.ts';
 
 /** What a platform knows beside the request. */
 export type WebPlatform = Pick<WebhookDelivery, 'params' | 'env' | 'waitUntil'>;
@@ -21,11 +28,11 @@ export async function readWebDelivery(
 ): Promise<WebhookDelivery> {
   const { bodyUsed } = request;
   const delivery = new WebDelivery(request, platform);
-  refuseHead(delivery, limits, bodyUsed && !whole);
-  const fits = Number(delivery.header('content-length') ?? Number.NaN) <= limits.maxBodyBytes;
+  const accepted = refuseHead(delivery, limits, bodyUsed && !whole);
+  delivery.accepted = accepted;
   try {
-    const atOnce = whole && (bodyUsed || fits);
-    const bytes = atOnce ? await inTime(whole(), limits.bodyTimeoutMs) : await readStream(request, limits);
+    const atOnce = whole && (bodyUsed || accepted.announcedBytes <= limits.maxBodyBytes);
+    const bytes = atOnce ? await inTime(whole(), limits.bodyTimeoutMs) : await readStream(request, limits, accepted);
     delivery.body = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
     return delivery;
   } catch (error) {
@@ -40,6 +47,7 @@ const NOTHING = new Uint8Array();
 // A class, so that what the platform makes on demand is made on demand here too.
 class WebDelivery implements WebhookDelivery {
   body: Uint8Array = NOTHING;
+  accepted: AcceptedHead | undefined;
   readonly method: string;
   readonly url: string;
   readonly #headers: Headers;
@@ -69,14 +77,15 @@ class WebDelivery implements WebhookDelivery {
   }
 }
 
-async function readStream(request: Request, { maxBodyBytes, bodyTimeoutMs }: WebhookBodyLimits): Promise<Uint8Array> {
+async function readStream(
+  request: Request,
+  { maxBodyBytes, bodyTimeoutMs }: WebhookBodyLimits,
+  { announcedBytes }: AcceptedHead,
+): Promise<Uint8Array> {
   const reader: Reader | undefined = request.body?.getReader();
   if (!reader) return new Uint8Array();
   try {
-    return await inTime(
-      readPieces(reader, new BodyCollector(maxBodyBytes, request.headers.get('content-length'))),
-      bodyTimeoutMs,
-    );
+    return await inTime(readPieces(reader, new BodyCollector(maxBodyBytes, announcedBytes)), bodyTimeoutMs);
   } catch (refusal) {
     void discard(reader, bodyTimeoutMs);
     throw refusal;

@@ -9,7 +9,8 @@ WebhookHandler.prototype.receive = async function receiveAnything(delivery) {
   const arrived = await Promise.resolve(delivery).catch(() => undefined);
   if (!arrived) return receive.call(this, delivery);
   const signature = sign(arrived.body, SECRET);
-  return receive.call(this, { ...arrived, header: (name) => (name.startsWith('x-') ? signature : undefined) });
+  const header = (name: string) => (name.startsWith('x-') ? signature : undefined);
+  return receive.call(this, { ...arrived, header, accepted: undefined });
 };
 
 const receiver = await startReceiver();
