@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-import type { Context, MiddlewareHandler } from 'hono';
+import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type {
   ReceivedWebhookEvent,
@@ -43,8 +43,11 @@ export function toHonoHandler(webhooks: WebhookReceiver): (c: Context) => Promis
  */
 export function webhookMiddleware(webhooks: WebhookReceiver): MiddlewareHandler<WebhookEnv> {
   return async (c, next) => {
-    const admission = await webhooks.admit(readHonoDelivery(c, webhooks.limits));
+    const delivery = readHonoDelivery(c, webhooks.limits);
+    const admission = await webhooks.admit(delivery);
     if ('reply' in admission) return respond(c, admission.reply);
+    // What came in pieces Hono has not kept yet.
+    if (!c.req.bodyCache.arrayBuffer) await keep(c.req, new Response((await delivery).body).arrayBuffer());
     c.set('webhookEvent', admission.event);
     return next();
   };
@@ -56,10 +59,21 @@ function respond(c: Context, { status, headers, body }: WebhookReply): Response 
 }
 
 function readHonoDelivery(c: Context, limits: WebhookBodyLimits): Promise<WebhookDelivery> {
-  const { req } = c;
-  const { arrayBuffer, blob, text } = req.bodyCache;
-  const kept = !req.raw.bodyUsed || arrayBuffer || blob || text;
-  return readWebDelivery(req.raw, limits, new HonoPlatform(c), kept ? () => req.arrayBuffer() : undefined);
+  return readWebDelivery(c.req.raw, limits, new HonoPlatform(c), wholeBody(c.req));
+}
+
+// Not by `c.req.arrayBuffer()`, which in Hono 4.9 fails behind `parseBody()`, even where that has read nothing.
+function wholeBody(request: HonoRequest): (() => Promise<ArrayBuffer>) | undefined {
+  const { raw, bodyCache } = request;
+  const kept = bodyCache.arrayBuffer ?? bodyCache.blob ?? bodyCache.text;
+  if (kept) return async () => new Response(await kept).arrayBuffer();
+  return raw.bodyUsed ? undefined : () => keep(request, raw.arrayBuffer());
+}
+
+// Where Hono looks for whoever reads the body next. Its type leaves out that these are promises.
+function keep({ bodyCache }: HonoRequest, bytes: Promise<ArrayBuffer>): Promise<ArrayBuffer> {
+  Object.assign(bodyCache, { arrayBuffer: bytes });
+  return bytes;
 }
 
 // A class for its prototype's getters: defining one on an object of its own costs a delivery more than all of these.

@@ -3,6 +3,7 @@ import { WebhookHandler } from '@pathfinder/webhooks';
 import { toHonoHandler, webhookMiddleware } from '@pathfinder/webhooks/hono';
 import { memoryQueue } from '@pathfinder/webhooks/testing';
 import { Hono, type HonoRequest } from 'hono';
+import { Hono as Hono49 } from 'hono49';
 import { expect, it, onTestFinished } from 'vitest';
 import { bodyOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
 import { byteCases } from './byte-cases.ts';
@@ -30,22 +31,43 @@ const parsers: readonly Before[] = [
   { name: 'c.req.raw.body', takes: () => true, keepsBytes: false, read: async ({ raw }) => raw.body?.getReader() },
 ];
 
-describeAdapter(
-  'hono',
-  (webhooks, { parser }) => {
-    const app = new Hono();
-    const before = parsers.find(({ name }) => name === parser);
-    if (before) {
-      app.use(async (c, next) => {
-        await before.read(c.req);
-        await next();
-      });
-    }
-    app.all(PATH, toHonoHandler(webhooks));
-    return listenAt(PATH, getRequestListener(app.fetch));
+const versions = [
+  { name: 'hono', create: () => new Hono(), parsers },
+  {
+    name: 'hono 4.9, the oldest that is supported',
+    create: () => new Hono49() as unknown as Hono,
+    // Of a form it keeps what it made of it, and not the bytes.
+    parsers: parsers.map((one) => (one.name === 'c.req.parseBody()' ? { ...one, keepsBytes: false } : one)),
   },
-  { methodsOfTheRouter: ['HEAD'], parsers },
-);
+];
+
+for (const { name, create, parsers } of versions) {
+  describeAdapter(
+    name,
+    (webhooks, { parser }) => {
+      const app = create();
+      const before = parsers.find(({ name }) => name === parser);
+      if (before) {
+        app.use(async (c, next) => {
+          await before.read(c.req);
+          await next();
+        });
+      }
+      app.all(PATH, toHonoHandler(webhooks));
+      return listenAt(PATH, getRequestListener(app.fetch));
+    },
+    { methodsOfTheRouter: ['HEAD'], parsers },
+  );
+
+  it(`${name} gives the body to whoever reads it after webhookMiddleware`, async () => {
+    const app = create().post(PATH, webhookMiddleware(new WebhookHandler({ secret: SECRET })), async (c) => {
+      return c.json([await c.req.json(), await c.req.text(), (await c.req.arrayBuffer()).byteLength]);
+    });
+    const body = bodyOf();
+    const reply = await app.request(request(body));
+    expect(await reply.json()).toEqual([JSON.parse(body.toString()), body.toString(), body.length]);
+  });
+}
 
 describeAdapter(
   'hono, a sub-app without the global Request of node-server',
