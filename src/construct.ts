@@ -1,8 +1,9 @@
 import { type AgeLimits, ageProblem } from './age.ts';
 import { toBytes } from './bytes.ts';
+import { requireDigest } from './delivery.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import { parseWebhookEvent } from './parse.ts';
-import { refuseMismatch, requireDigest } from './secrets.ts';
+import { refuseMismatch } from './secrets.ts';
 import { createKeyring, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './signature.ts';
 import { validateBuiltIn } from './validate.ts';
 

@@ -1,7 +1,7 @@
 import { WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import type { WebhookLogger } from './logger.ts';
-import { readDigest } from './signature.ts';
+import { readDigest, type WebhookSignature } from './signature.ts';
 
 /** What an adapter hands in: plain data, and a getter for headers (any case). */
 export interface WebhookDelivery {
@@ -63,11 +63,9 @@ export class AcceptedHead {
   /** The value of the Content-Length header; not a number where there is none. */
   readonly announcedBytes: number;
 
-  /** @throws WebhookError `malformed_signature`. */
-  constructor(signature: string, announcedBytes: number) {
-    const digest = readDigest(signature);
-    if (!digest) throw new WebhookError('malformed_signature');
-    this.#digest = digest;
+  /** @throws WebhookError `missing_signature` or `malformed_signature`. */
+  constructor(signature: string | undefined, announcedBytes: number) {
+    this.#digest = requireDigest(signature);
     this.announcedBytes = announcedBytes;
   }
 
@@ -103,19 +101,31 @@ export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits,
   if (encoding && encoding.trim().toLowerCase() !== 'identity') throw new WebhookError('unsupported_encoding');
   const announcedBytes = Number(head.header('content-length'));
   if (announcedBytes > limits.maxBodyBytes) throw new WebhookError('body_too_large');
-  const signature = head.header(SIGNATURE_HEADER);
-  if (!signature) throw new WebhookError('missing_signature');
-  return new AcceptedHead(signature, announcedBytes);
+  return new AcceptedHead(head.header(SIGNATURE_HEADER), announcedBytes);
 }
 
 /**
- * Refuses by its head, unless that was done before its body was read, and what something before the route cut short, as
- * Next's proxy does. Servers hold a sender to the length that it announced, so less is a fault of the set-up.
+ * The 64 hex digits of the signature header.
+ *
+ * @throws WebhookError `missing_signature` or `malformed_signature`.
+ */
+export function requireDigest(signature: WebhookSignature): string {
+  const absent = signature == null || signature.length === 0;
+  if (absent) throw new WebhookError('missing_signature');
+  const digest = readDigest(signature);
+  if (!digest) throw new WebhookError('malformed_signature');
+  return digest;
+}
+
+/**
+ * Refuses a delivery by its head, unless that was done before its body was read, and one that something before the route
+ * cut short, as Next's proxy does. Servers hold a sender to the length that it announced, so less is a fault of the
+ * set-up.
  *
  * @returns The digest that the delivery claims, which is yet to be verified.
  * @throws WebhookError whatever {@link refuseHead} throws.
  */
-export function refuseDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): string {
+export function acceptDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): string {
   const { accepted, body } = delivery;
   const { digest, announcedBytes } = AcceptedHead.is(accepted) ? accepted : refuseHead(delivery, limits);
   // A length that is missing or no number compares as false: only a larger number tells of a cut.

@@ -3,7 +3,8 @@ import { ageProblem } from './age.ts';
 import { createAlarms } from './alarms.ts';
 import { toBytes } from './bytes.ts';
 import {
-  refuseDelivery,
+  acceptDelivery,
+  requireDigest,
   type WebhookAdmission,
   type WebhookBodyLimits,
   type WebhookDelivery,
@@ -35,7 +36,7 @@ import { createReporter, type Reporter } from './reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
 import { resultOf, type WebhookResult } from './result.ts';
 import { logAboutEvent } from './retry.ts';
-import { type Authenticator, createAuthenticator, requireDigest } from './secrets.ts';
+import { type Authenticator, createAuthenticator } from './secrets.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { eventKey, type WebhookStore } from './store.ts';
 import { memoryStore } from './stores/memory.ts';
@@ -156,8 +157,9 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   ): Promise<WebhookReply> {
     try {
       const arrived = await delivery;
-      const digest = refuseDelivery(arrived, this.limits);
-      return replyTo(await this.#process(this.#bytes(arrived.body), digest, arrived, logger));
+      const digest = acceptDelivery(arrived, this.limits);
+      const body = toBytes(arrived.body, this.limits.maxBodyBytes);
+      return replyTo(await this.#process(body, digest, arrived, logger));
     } catch (error) {
       return replyToError(this.#reporter.refuse(error, logger));
     }
@@ -175,7 +177,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   ): Promise<WebhookResult> {
     const head = context ? { ...NO_HEAD, ...context } : NO_HEAD;
     try {
-      return await this.#process(this.#bytes(payload), requireDigest(signature), head, this.#settings.logger);
+      const body = toBytes(payload, this.limits.maxBodyBytes);
+      return await this.#process(body, requireDigest(signature), head, this.#settings.logger);
     } catch (error) {
       throw this.#reporter.refuse(error, this.#settings.logger);
     }
@@ -193,8 +196,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   ): Promise<WebhookAdmission> {
     try {
       const arrived = await delivery;
-      const digest = refuseDelivery(arrived, this.limits);
-      const body = this.#bytes(arrived.body);
+      const digest = acceptDelivery(arrived, this.limits);
+      const body = toBytes(arrived.body, this.limits.maxBodyBytes);
       const { tenant } = await this.#authenticator.authenticate(body, digest, arrived);
       return { event: await this.#read(body, tenant, logger), tenant };
     } catch (error) {
@@ -263,12 +266,6 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
       if (event) this.#reporter.tell(error, event, logger);
       throw error;
     }
-  }
-
-  #bytes(payload: unknown): Uint8Array {
-    const body = toBytes(payload);
-    if (body.length > this.limits.maxBodyBytes) throw new WebhookError('body_too_large');
-    return body;
   }
 
   // Without a wait unless the store or one of the integrator's schemas has to be asked.

@@ -6,7 +6,6 @@ import {
   createKeyring,
   matchesDigest,
   matchesSignature,
-  readDigest,
   type WebhookSecret,
   type WebhookSignature,
 } from './signature.ts';
@@ -122,19 +121,6 @@ async function resolveInTime(resolve: SecretResolver, head: WebhookDeliveryHead)
 function checkTenant(tenant: unknown): void {
   if (typeof tenant === 'string' && /^[\x20-\x7e]{1,128}$/.test(tenant)) return;
   throw new TypeError('`tenant` must be a string of 1 to 128 printable ASCII characters.');
-}
-
-/**
- * The 64 hex digits of the signature header.
- *
- * @throws WebhookError `missing_signature` or `malformed_signature`.
- */
-export function requireDigest(signature: WebhookSignature): string {
-  const absent = signature == null || signature.length === 0;
-  if (absent) throw new WebhookError('missing_signature');
-  const digest = readDigest(signature);
-  if (!digest) throw new WebhookError('malformed_signature');
-  return digest;
 }
 
 /** @throws WebhookError `signature_mismatch`. */

@@ -67,7 +67,7 @@ describe('a head that an adapter had accepted', () => {
     ['a copy', (real) => ({ ...real })],
     ['true', () => true],
     ['null', () => null],
-  ])('is not believed of %s: the headers are read', async (_, made) => {
+  ])('is nothing that only looks like one, such as %s: then the headers are read', async (_, made) => {
     const accepted = made(accept(deliveryOf(bodyOf()))) as WebhookDelivery['accepted'];
     expect(await webhooks().receive({ ...unsigned, accepted })).toEqual(refused(401, 'invalid_signature'));
     expect(await webhooks().receive({ ...deliveryOf(bodyOf()), accepted })).toEqual(answered('unhandled'));

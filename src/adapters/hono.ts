@@ -46,7 +46,7 @@ export function webhookMiddleware(webhooks: WebhookReceiver): MiddlewareHandler<
     const delivery = readHonoDelivery(c, webhooks.limits);
     const admission = await webhooks.admit(delivery);
     if ('reply' in admission) return respond(c, admission.reply);
-    // What came in pieces Hono has not kept yet.
+    // Hono keeps nothing of a body that came in pieces.
     if (!c.req.bodyCache.arrayBuffer) await keep(c.req, new Response((await delivery).body).arrayBuffer());
     c.set('webhookEvent', admission.event);
     return next();
@@ -76,7 +76,7 @@ function keep({ bodyCache }: HonoRequest, bytes: Promise<ArrayBuffer>): Promise<
   return bytes;
 }
 
-// A class for its prototype's getters: defining one on an object of its own costs a delivery more than all of these.
+// A class, whose getters are made once and not for each delivery.
 class HonoPlatform implements WebPlatform {
   readonly #c: Context;
 
@@ -92,7 +92,7 @@ class HonoPlatform implements WebPlatform {
     return this.#c.req.param();
   }
 
-  // Asked for only when there is such work: where there is none, Hono throws, which costs a tenth of a request.
+  // A getter, since asking costs a tenth of a request where the platform has no such thing: Hono throws.
   get waitUntil(): WebPlatform['waitUntil'] {
     try {
       const { executionCtx } = this.#c;

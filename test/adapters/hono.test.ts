@@ -59,13 +59,32 @@ for (const { name, create, parsers } of versions) {
     { methodsOfTheRouter: ['HEAD'], parsers },
   );
 
-  it(`${name} gives the body to whoever reads it after webhookMiddleware`, async () => {
-    const app = create().post(PATH, webhookMiddleware(new WebhookHandler({ secret: SECRET })), async (c) => {
-      return c.json([await c.req.json(), await c.req.text(), (await c.req.arrayBuffer()).byteLength]);
+  it.each(['announced', 'of a length unknown'])(
+    `${name} gives a body that was %s to whoever reads it behind webhookMiddleware`,
+    async (length) => {
+      const app = create().post(PATH, webhookMiddleware(new WebhookHandler({ secret: SECRET })), async (c) => {
+        return c.json([await c.req.json(), await c.req.text(), (await c.req.arrayBuffer()).byteLength]);
+      });
+      const body = bodyOf();
+      const sent = request(body);
+      if (length === 'announced') sent.headers.set('content-length', String(body.length));
+      const reply = await app.request(sent);
+      expect(await reply.json()).toEqual([JSON.parse(body.toString()), body.toString(), body.length]);
+    },
+  );
+
+  it(`${name} gives an announced body to middleware that reads it when toHonoHandler has answered`, async () => {
+    const read: string[] = [];
+    const app = create();
+    app.use(async (c, next) => {
+      await next();
+      read.push(await c.req.text());
     });
+    app.post(PATH, toHonoHandler(new WebhookHandler({ secret: SECRET })));
     const body = bodyOf();
-    const reply = await app.request(request(body));
-    expect(await reply.json()).toEqual([JSON.parse(body.toString()), body.toString(), body.length]);
+    const sent = request(body);
+    sent.headers.set('content-length', String(body.length));
+    expect([(await app.request(sent)).status, read]).toEqual([200, [body.toString()]]);
   });
 }
 

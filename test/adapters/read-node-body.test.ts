@@ -43,6 +43,11 @@ function code(error: unknown): unknown {
   return error instanceof WebhookError ? error.code : error;
 }
 
+it('a delivery goes on with the head that was accepted', async () => {
+  const { accepted } = await read(signed(bodyOf()));
+  expect([accepted?.digest, accepted?.announcedBytes]).toEqual([sign(bodyOf()).slice(7), bodyOf().length]);
+});
+
 describe('the bytes', () => {
   it('that come in one piece are not copied', async () => {
     const pieces: Uint8Array[] = [];
