@@ -101,6 +101,27 @@ describe('copies of an event at the same time', () => {
     expect(await Promise.all([first, copy])).toEqual([answered('processed', 1), answered('duplicate')]);
   });
 
+  it('hear of the failure of the first, which counts once', async () => {
+    const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
+    const work = gate();
+    webhooks.on('*', () => work.promise);
+    const replies = [receive(), receive()];
+    work.fail(new Error('no'));
+    expect(await Promise.all(replies)).toEqual(Array(2).fill(answered('failed', 1, 1, 500)));
+    expect(webhooks.metrics.getStats()).toMatchObject({ received: 1, processed: 0, failed: 1, duplicates: 0 });
+  });
+
+  it('hear of the first also when hundreds of other events have come and gone meanwhile', async () => {
+    const { webhooks, receive } = receiverWith();
+    const work = gate();
+    webhooks.on('*', ({ id }) => (id === 'evt_long' ? work.promise : undefined));
+    const first = receive({ id: 'evt_long' });
+    for (let i = 0; i < 300; i++) expect(await receive({ id: `evt_${i}` })).toEqual(answered('processed', 1));
+    const copy = receive({ id: 'evt_long' });
+    work.open();
+    expect(await Promise.all([first, copy])).toEqual([answered('processed', 1), answered('duplicate')]);
+  });
+
   it('of tenants that use the same id do not wait for one another', async () => {
     const secret = 'one secret for both of them';
     const { webhooks, receive } = receiverWith({ secret: ({ url = '' }) => ({ secret, tenant: url }) });
@@ -124,6 +145,22 @@ describe('copies of an event at the same time', () => {
     expect(await receive()).toEqual(answered('processed', 1));
     expect(await receive()).toEqual(answered('duplicate'));
   });
+});
+
+it('stop waits for the events that run', async () => {
+  const { webhooks, receive } = receiverWith();
+  const work = gate();
+  webhooks.on('*', ({ id }) => (id === 'evt_long' ? work.promise : undefined));
+  expect(await receive()).toEqual(answered('processed', 1));
+  const told: string[] = [];
+  const running = receive({ id: 'evt_long' });
+  const stopped = webhooks.stop().then(() => told.push('stopped'));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  told.push('still running');
+  work.open();
+  expect(await running).toEqual(answered('processed', 1));
+  await stopped;
+  expect(told).toEqual(['still running', 'stopped']);
 });
 
 describe('a handler that outlives its deadline', () => {
