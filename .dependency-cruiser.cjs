@@ -1,5 +1,6 @@
-const core = '^src/([^/]+|events/.+|hmac/.+)\\.ts$';
-const rings = 'adapters|stores|queues|client|otel|testing|cli|inspector';
+const core = '^src/([^/]+|(events|hmac|report|retry|run|shared)/.+)\\.ts$';
+const rings = 'adapters|engines|client|otel|testing|cli|inspector';
+const defaultStore = '^src/engines/memory/store\\.ts$';
 const outside = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown', 'npm-bundled'];
 const erased = ['type-only', 'type-import'];
 
@@ -58,7 +59,7 @@ module.exports = {
       name: 'web-files-have-no-builtins',
       comment: 'These run on edge runtimes or in Workers too.',
       severity: 'error',
-      from: { path: '^src/(adapters/(fetch|hono|next|read-[^/]+)\\.ts$|client/|stores/memory\\.ts$)' },
+      from: { path: '^src/(adapters/(fetch|hono|next|read-[^/]+)\\.ts$|client/|engines/memory/)' },
       to: { dependencyTypes: ['core'], dependencyTypesNot: [...erased, 'process-get-builtin-module'] },
     },
     {
@@ -79,19 +80,19 @@ module.exports = {
       comment: 'The one step outwards: the default store, which the handler makes and the index exports.',
       severity: 'error',
       from: { path: '^src/(handler|index)\\.ts$' },
-      to: { path: `^src/(${rings})/`, pathNot: '^src/stores/memory\\.ts$' },
+      to: { path: `^src/(${rings})/`, pathNot: defaultStore },
     },
     {
       name: 'rings-use-the-index',
-      comment: 'stores/memory.ts is part of the core’s own graph: through the index it would be a cycle.',
+      comment: 'The default store is part of the core’s own graph: through the index it would be a cycle.',
       severity: 'error',
-      from: { path: '^src/(adapters|stores|queues|client|otel|cli|inspector)/', pathNot: '^src/stores/memory\\.ts$' },
+      from: { path: '^src/(adapters|engines|client|otel|cli|inspector)/', pathNot: defaultStore },
       to: { path: core, pathNot: '^src/index\\.ts$' },
     },
     {
       name: 'rings-stay-apart',
       severity: 'error',
-      from: { path: '^src/(adapters|stores|client|otel|inspector)/' },
+      from: { path: '^src/(adapters|engines|client|otel|inspector)/' },
       to: { path: `^src/(${rings})/`, pathNot: '^src/$1/' },
     },
     {
@@ -102,35 +103,18 @@ module.exports = {
       to: { path: '^src/adapters/', pathNot: '^src/adapters/(read-[^/]+|$1)\\.ts$' },
     },
     {
-      name: 'queue-to-own-store',
+      name: 'engines-stay-apart',
+      comment: 'A folder holds the store and the queue of one engine; what engines have in common is in shared.',
       severity: 'error',
-      from: { path: '^src/queues/(memory|sqlite)' },
-      to: { path: `^src/(${rings})/`, pathNot: ['^src/queues/', '^src/stores/$1'] },
-    },
-    {
-      name: 'bullmq-to-redis',
-      severity: 'error',
-      from: { path: '^src/queues/bullmq' },
-      to: { path: `^src/(${rings})/`, pathNot: ['^src/queues/', '^src/stores/redis'] },
-    },
-    {
-      name: 'pg-boss-to-postgres',
-      severity: 'error',
-      from: { path: '^src/queues/pg-boss' },
-      to: { path: `^src/(${rings})/`, pathNot: ['^src/queues/', '^src/stores/postgres'] },
-    },
-    {
-      name: 'other-queues-stay-apart',
-      severity: 'error',
-      from: { path: '^src/queues/', pathNot: '^src/queues/(memory|sqlite|bullmq|pg-boss)' },
-      to: { path: `^src/(${rings})/`, pathNot: '^src/queues/' },
+      from: { path: '^src/engines/([^/]+)/' },
+      to: { path: '^src/engines/', pathNot: '^src/engines/(shared|$1)/' },
     },
     {
       name: 'testing-to-memory-only',
       comment: 'Testing may reach into the core, and offers the engines in memory.',
       severity: 'error',
       from: { path: '^src/testing/' },
-      to: { path: `^src/(${rings})/`, pathNot: '^src/(testing/|(stores|queues)/memory\\.ts$)' },
+      to: { path: `^src/(${rings})/`, pathNot: '^src/(testing|engines/memory)/' },
     },
     {
       name: 'cli-to-its-three',
@@ -140,9 +124,9 @@ module.exports = {
     },
     {
       name: 'frameworks-and-drivers-as-types',
-      comment: 'They are passed in by the caller, so no adapter or store loads its own copy.',
+      comment: 'They are passed in by the caller, so no adapter or engine loads its own copy.',
       severity: 'error',
-      from: { path: '^src/(adapters|stores)/' },
+      from: { path: '^src/(adapters|engines)/' },
       to: {
         dependencyTypes: outside,
         dependencyTypesNot: erased,
@@ -154,7 +138,7 @@ module.exports = {
       name: 'drivers-on-demand',
       comment: 'Only sqliteStore opens a driver by itself, when it is given a path instead of a database.',
       severity: 'error',
-      from: { path: '^src/(adapters|stores)/', pathNot: '^src/stores/sqlite' },
+      from: { path: '^src/(adapters|engines)/', pathNot: '^src/engines/sqlite/driver\\.ts$' },
       to: { dependencyTypes: outside, dependencyTypesNot: erased, dynamic: true },
     },
   ],

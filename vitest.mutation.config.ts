@@ -5,19 +5,19 @@ import base from './vitest.config.ts';
 const inProcess = [
   'verify',
   'parse',
-  'process',
-  'dispatch',
+  'run/process',
+  'run/dispatch',
   'handler',
-  'queued',
-  'transaction',
-  'construct',
+  'run/queued',
+  'run/transaction',
+  'construct-event',
   'canary',
   'respond',
   'hmac',
   'limits',
-  'retry',
-  'stores/memory',
-  'stores/contract',
+  'retry/retry',
+  'engines/memory-store',
+  'engines/store-contract',
 ];
 
 export default mergeConfig(

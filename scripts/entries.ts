@@ -8,7 +8,7 @@ export const entries: Readonly<Record<string, string>> = {
   './hono': 'src/adapters/hono.ts',
   './fetch': 'src/adapters/fetch.ts',
   './node': 'src/adapters/node.ts',
-  './sqlite': 'src/queues/sqlite.ts',
+  './sqlite': 'src/engines/sqlite/index.ts',
   './client': 'src/client/index.ts',
   './testing': 'src/testing/index.ts',
 };

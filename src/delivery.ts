@@ -1,6 +1,6 @@
 import { WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
-import type { WebhookLogger } from './logger.ts';
+import type { WebhookLogger } from './report/logger.ts';
 import { readDigest, type WebhookSignature } from './signature.ts';
 
 /** What an adapter hands in: plain data, and a getter for headers (any case). */

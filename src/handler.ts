@@ -1,7 +1,6 @@
 import { sha256Hex } from '#hmac';
 import { ageProblem } from './age.ts';
-import { createAlarms } from './alarms.ts';
-import { toBytes } from './bytes.ts';
+import { type Authenticator, createAuthenticator } from './authenticate.ts';
 import {
   acceptDelivery,
   requireDigest,
@@ -12,6 +11,7 @@ import {
   type WebhookReceiver,
   type WebhookReply,
 } from './delivery.ts';
+import { memoryStore } from './engines/memory/store.ts';
 import { WebhookError } from './errors.ts';
 import {
   type EventFor,
@@ -22,24 +22,24 @@ import {
   type ReceivedWebhookEvent,
   WEBHOOK_EVENT_TYPES,
 } from './events/index.ts';
-import type { Core, Handler, HandlerOptions, Job } from './execution.ts';
-import { createInRequest, type InRequest } from './in-request.ts';
-import { consoleLogger, type WebhookLogger } from './logger.ts';
-import { WebhookMetrics } from './metrics.ts';
 import { readOptions, type Settings, type WebhookHandlerOptions } from './options.ts';
+import { resultOf, type WebhookResult } from './outcome.ts';
 import { parseWebhookEvent } from './parse.ts';
-import type { Processed } from './process.ts';
 import type { QueueWork, WebhookQueue } from './queue.ts';
-import { createWork, enqueueEvent } from './queued.ts';
-import { createRegistry } from './registry.ts';
-import { createReporter, type Reporter } from './reporter.ts';
+import { consoleLogger, type WebhookLogger } from './report/logger.ts';
+import { WebhookMetrics } from './report/metrics.ts';
+import { createReporter, type Reporter } from './report/reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
-import { resultOf, type WebhookResult } from './result.ts';
-import { logAboutEvent } from './retry.ts';
-import { type Authenticator, createAuthenticator } from './secrets.ts';
+import { logAboutEvent } from './retry/retry.ts';
+import { createAlarms } from './run/deadlines.ts';
+import type { Core, Handler, HandlerOptions, Job } from './run/execution.ts';
+import type { Processed } from './run/process.ts';
+import { createWork, enqueueEvent } from './run/queued.ts';
+import { createRegistry } from './run/registry.ts';
+import { createInRequest, type InRequest } from './run/single-flight.ts';
+import { toBytes } from './shared/bytes.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { eventKey, type WebhookStore } from './store.ts';
-import { memoryStore } from './stores/memory.ts';
 import { type Validated, validateData } from './validate.ts';
 
 const SWEEP_EVERY_EVENTS = 1000;

@@ -4,8 +4,9 @@
  * @packageDocumentation
  */
 export type { AgeLimits } from './age.ts';
+export type { SecretResolver, TenantSecret } from './authenticate.ts';
 export { BodyCollector } from './body-collector.ts';
-export { type ConstructWebhookEventOptions, constructWebhookEvent } from './construct.ts';
+export { type ConstructWebhookEventOptions, constructWebhookEvent } from './construct-event.ts';
 export {
   type AcceptedHead,
   refuseHead,
@@ -17,6 +18,7 @@ export {
   type WebhookReceiver,
   type WebhookReply,
 } from './delivery.ts';
+export { type MemoryStoreOptions, memoryStore } from './engines/memory/store.ts';
 export {
   isWebhookError,
   LeaseLostError,
@@ -70,24 +72,9 @@ export {
   webhookEventDefinitions,
   webhookEventSchemas,
 } from './events/index.ts';
-export type { Handler, HandlerContext, HandlerOptions } from './execution.ts';
-export {
-  CRITICAL_EVENT_TYPES,
-  type HandleFailureOptions,
-  WebhookErrorHandler,
-  type WebhookErrorHandlerOptions,
-} from './failure.ts';
 export { WebhookHandler } from './handler.ts';
-export { consoleLogger, type WebhookLogger } from './logger.ts';
-export {
-  type WebhookCounts,
-  WebhookMetrics,
-  type WebhookMetricsOptions,
-  type WebhookStats,
-  type WebhookTypeCount,
-} from './metrics.ts';
 export type { WebhookHandlerOptions } from './options.ts';
-export type { HandlerFailure } from './process.ts';
+export type { WebhookResult, WebhookResultStatus } from './outcome.ts';
 export {
   type DeadLetter,
   type DeadLetterQuery,
@@ -101,7 +88,20 @@ export {
   type WebhookQueue,
   type WorkOutcome,
 } from './queue.ts';
-export type { WebhookResult, WebhookResultStatus } from './result.ts';
+export {
+  CRITICAL_EVENT_TYPES,
+  type HandleFailureOptions,
+  WebhookErrorHandler,
+  type WebhookErrorHandlerOptions,
+} from './report/error-handler.ts';
+export { consoleLogger, type WebhookLogger } from './report/logger.ts';
+export {
+  type WebhookCounts,
+  WebhookMetrics,
+  type WebhookMetricsOptions,
+  type WebhookStats,
+  type WebhookTypeCount,
+} from './report/metrics.ts';
 export {
   NonRetryableError,
   RetryAfterError,
@@ -115,8 +115,9 @@ export {
   WebhookRetry,
   type WebhookRetryOptions,
   type WebhookRetryResult,
-} from './retry.ts';
-export type { SecretResolver, TenantSecret } from './secrets.ts';
+} from './retry/retry.ts';
+export type { Handler, HandlerContext, HandlerOptions } from './run/execution.ts';
+export type { HandlerFailure } from './run/process.ts';
 export type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 export {
   type Claim,
@@ -126,5 +127,4 @@ export {
   type StoredEvent,
   type WebhookStore,
 } from './store.ts';
-export { type MemoryStoreOptions, memoryStore } from './stores/memory.ts';
 export { verifyWebhookSignature } from './verify.ts';

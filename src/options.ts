@@ -1,10 +1,16 @@
 import { type AgeLimits, FUTURE_SKEW_SECONDS } from './age.ts';
+import type { SecretResolver } from './authenticate.ts';
 import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
-import type { WebhookErrorHandler } from './failure.ts';
-import { consoleLogger, type WebhookLogger } from './logger.ts';
 import type { WebhookQueue } from './queue.ts';
-import { IN_PROCESS_RETRY, QUEUED_RETRY, type RetryPolicy, type RetryPolicyOptions, retryPolicy } from './retry.ts';
-import type { SecretResolver } from './secrets.ts';
+import type { WebhookErrorHandler } from './report/error-handler.ts';
+import { consoleLogger, type WebhookLogger } from './report/logger.ts';
+import {
+  IN_PROCESS_RETRY,
+  QUEUED_RETRY,
+  type RetryPolicy,
+  type RetryPolicyOptions,
+  retryPolicy,
+} from './retry/retry.ts';
 import type { WebhookSecret } from './signature.ts';
 import type { WebhookStore } from './store.ts';
 

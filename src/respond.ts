@@ -1,6 +1,6 @@
 import type { WebhookReply } from './delivery.ts';
 import type { WebhookError } from './errors.ts';
-import type { WebhookResult, WebhookResultStatus } from './result.ts';
+import type { WebhookResult, WebhookResultStatus } from './outcome.ts';
 
 const HEADERS = {
   'content-type': 'application/json',

@@ -1,9 +1,9 @@
 // What Pathfinder's webhook page lets an integrator write with these classes runs as it stands once they are imported.
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { ReceivedWebhookEvent } from '../src/events/index.ts';
-import { WebhookErrorHandler } from '../src/failure.ts';
-import { WebhookMetrics } from '../src/metrics.ts';
-import { WebhookRetry } from '../src/retry.ts';
+import { WebhookErrorHandler } from '../src/report/error-handler.ts';
+import { WebhookMetrics } from '../src/report/metrics.ts';
+import { WebhookRetry } from '../src/retry/retry.ts';
 
 const event: ReceivedWebhookEvent = {
   id: 'evt_abc123',

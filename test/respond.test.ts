@@ -1,7 +1,7 @@
 import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
+import { resultOf } from '../src/outcome.ts';
 import { replyTo, replyToError } from '../src/respond.ts';
-import { resultOf } from '../src/result.ts';
 import { HEADERS, RETRY } from './support/deliver.ts';
 import { receiverWith } from './support/receiver.ts';
 

@@ -4,9 +4,7 @@
  * @packageDocumentation
  */
 
-export { type MemoryQueueOptions, memoryQueue } from '../queues/memory.ts';
-export type { BodyCause } from './body-slips.ts';
-export { diagnoseSignature, type SecretsToTry, type SignatureCause, type SignatureDiagnosis } from './diagnose.ts';
+export { type MemoryQueueOptions, memoryQueue } from '../engines/memory/queue.ts';
 export {
   describeWebhookQueue,
   type OpenQueue,
@@ -17,22 +15,7 @@ export {
   type QueueKind,
   queueContract,
   runQueueCase,
-} from './queue-contract.ts';
-export { type DeepPartial, type SampleEventOptions, type SampleOverrides, sampleEvent } from './sample-event.ts';
-export type { SandboxAttempt } from './sandbox/deliveries.ts';
-export type { SandboxOptions } from './sandbox/options.ts';
-export { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
-export type { SecretCause } from './secret-slips.ts';
-export { secretFingerprint, signWebhookPayload } from './sign.ts';
-export type { HeadersLike } from './signature-header.ts';
-export {
-  type SignedBody,
-  type SignedEventOptions,
-  type SignedRequest,
-  type SignedRequestOptions,
-  type SigningOptions,
-  signedRequest,
-} from './signed-request.ts';
+} from './contracts/queue-contract.ts';
 export {
   describeWebhookStore,
   type OpenedStore,
@@ -45,7 +28,34 @@ export {
   type StoreKind,
   storeContract,
   type TestRunner,
-} from './store-contract.ts';
+} from './contracts/store-contract.ts';
+export type { BodyCause } from './diagnose/body-slips.ts';
+export {
+  diagnoseSignature,
+  type SecretsToTry,
+  type SignatureCause,
+  type SignatureDiagnosis,
+} from './diagnose/diagnose.ts';
+export type { SecretCause } from './diagnose/secret-slips.ts';
+export type { HeadersLike } from './diagnose/signature-header.ts';
+export {
+  type DeepPartial,
+  type SampleEventOptions,
+  type SampleOverrides,
+  sampleEvent,
+} from './fixtures/sample-event.ts';
+export { secretFingerprint, signWebhookPayload } from './fixtures/sign.ts';
+export {
+  type SignedBody,
+  type SignedEventOptions,
+  type SignedRequest,
+  type SignedRequestOptions,
+  type SigningOptions,
+  signedRequest,
+} from './fixtures/signed-request.ts';
+export type { SandboxAttempt } from './sandbox/deliveries.ts';
+export type { SandboxOptions } from './sandbox/options.ts';
+export { createSandbox, type Sandbox } from './sandbox/sandbox.ts';
 export {
   WebhookTestError,
   type WebhookTestErrorCode,

@@ -1,9 +1,9 @@
 import { SIGNATURE_HEADER } from '../delivery.ts';
 import { isWebhookEventType, type WebhookEventData, type WebhookEventType } from '../events/index.ts';
 import type { WebhookPayload } from '../verify.ts';
+import { sampleEvent, testEventId, unknownType } from './fixtures/sample-event.ts';
+import { signWebhookPayload } from './fixtures/sign.ts';
 import { PostError, post } from './post.ts';
-import { sampleEvent, testEventId, unknownType } from './sample-event.ts';
-import { signWebhookPayload } from './sign.ts';
 
 const MAX_REPLY_BYTES = 1_048_576;
 const MAX_QUOTED_CHARACTERS = 300;

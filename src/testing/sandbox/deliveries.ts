@@ -1,9 +1,9 @@
 import { SIGNATURE_HEADER } from '../../delivery.ts';
 import type { AnyWebhookEvent } from '../../events/index.ts';
-import { backoffMs, type RetryPolicy } from '../../retry.ts';
+import { backoffMs, type RetryPolicy } from '../../retry/retry.ts';
+import { signWebhookPayload } from '../fixtures/sign.ts';
+import { tamperEvent } from '../fixtures/signed-request.ts';
 import { PostError, type PostReply, post } from '../post.ts';
-import { signWebhookPayload } from '../sign.ts';
-import { tamperEvent } from '../signed-request.ts';
 import type { Endpoint } from './endpoints.ts';
 import type { SeededRandom } from './random.ts';
 import type { Job } from './scheduler.ts';

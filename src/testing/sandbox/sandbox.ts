@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { AnyWebhookEvent, WebhookEvent, WebhookEventType } from '../../events/index.ts';
-import { mergeDeep, type SampleOverrides, sampleEvent } from '../sample-event.ts';
+import { mergeDeep, type SampleOverrides, sampleEvent } from '../fixtures/sample-event.ts';
 import { planDeliveries, type SandboxAttempt } from './deliveries.ts';
 import { checkEventType, createEndpoints, type Endpoint, InvalidRequest } from './endpoints.ts';
 import { createManagementApi } from './management-api.ts';

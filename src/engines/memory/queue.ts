@@ -1,0 +1,244 @@
+import {
+  consoleLogger,
+  type DeadLetter,
+  type DeadLetterQuery,
+  type DeadLetters,
+  deadLetterId,
+  type Enqueued,
+  memoryStore,
+  type QueuedDelivery,
+  type QueueStats,
+  type StoredEvent,
+  type WebhookLogger,
+  type WebhookQueue,
+  type WorkOutcome,
+} from '../../index.ts';
+import { isIds, listLimit, matchesType, replayPaced, textOf, typeFilter } from '../shared/dead-letters.ts';
+import { noteClaims } from '../shared/taken-claims.ts';
+import { createWorkers, type Taken } from '../shared/workers.ts';
+
+const CLOSE_MS = 10_000;
+
+/** Options of {@link memoryQueue}. */
+export interface MemoryQueueOptions {
+  /** Says that what it accepted may be lost with the process. Required. */
+  readonly allowVolatile: true;
+  /** Most events that wait or run. Beyond it `enqueue` rejects, and the reply is 503. Default 100,000. */
+  readonly maxPending?: number | undefined;
+  /** How long a finished id is remembered. Default 7 days. */
+  readonly retentionMs?: number | undefined;
+  /** How long a claim lasts without a heartbeat. Default 30,000. */
+  readonly leaseMs?: number | undefined;
+  /** Unix milliseconds. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+  /** Default: warnings and errors to the console. */
+  readonly logger?: Pick<WebhookLogger, 'warn' | 'error'> | undefined;
+}
+
+interface Entry {
+  delivery: QueuedDelivery;
+  state: 'waiting' | 'running' | 'dead';
+  /** Waiting: may run from. Dead: failed at. */
+  sinceMs: number;
+  failures: number;
+  attempt: number;
+  error: string;
+}
+
+/**
+ * A queue in this process, for tests: what the durable queues do, until the process ends.
+ *
+ * @throws TypeError without `allowVolatile: true`.
+ */
+export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
+  if (options?.allowVolatile !== true) {
+    throw new TypeError(
+      'memoryQueue loses what it accepted with the process. Pass { allowVolatile: true } in tests; else use sqliteQueue.',
+    );
+  }
+  const { now = Date.now, logger = consoleLogger, retentionMs, leaseMs, maxPending = 100_000 } = options;
+  const base = memoryStore({ now, logger, ...(retentionMs === undefined ? {} : { retentionMs }) });
+  const claims = noteClaims(leaseMs === undefined ? base : { ...base, leaseMs });
+  const { store } = claims;
+  // In the order in which they came.
+  const entries = new Map<string, Entry>();
+
+  function refuseFull(): void {
+    let pending = 0;
+    for (const { state } of entries.values()) if (state !== 'dead') pending++;
+    if (pending >= maxPending) throw new Error(`The queue holds its limit of ${maxPending} events.`);
+  }
+
+  // Changed before the first wait, so that nobody else revives it too.
+  async function revive(entry: Entry, steps: 'keep' | 'clear'): Promise<boolean> {
+    if (entry.state !== 'dead') return false;
+    change(entry, 'waiting', now());
+    await store.revive(entry.delivery.key, { steps });
+    return true;
+  }
+
+  async function admit(delivery: QueuedDelivery): Promise<Enqueued> {
+    const { key, bodyHash } = delivery;
+    const known = await store.get(key);
+    const entry = entries.get(key);
+    if (bodyHash !== (entry?.delivery.bodyHash ?? heldHash(known) ?? bodyHash)) return 'conflict';
+    if (entry) return (await revive(entry, 'keep')) ? 'revived' : 'duplicate';
+    if (known?.state === 'done') return 'duplicate';
+    refuseFull();
+    // The caller's buffer is the caller's.
+    const own = { ...delivery, body: Uint8Array.from(delivery.body) };
+    entries.set(key, { delivery: own, state: 'waiting', sinceMs: now(), failures: 0, attempt: 0, error: '' });
+    if (known?.state === 'dead') await store.revive(key, { steps: 'keep' });
+    return known?.failures ? 'revived' : 'accepted';
+  }
+
+  async function settle(entry: Entry, outcome: WorkOutcome): Promise<void> {
+    const { key } = entry.delivery;
+    if (outcome.kind === 'done') {
+      entries.delete(key);
+      return;
+    }
+    const failed = outcome.error !== undefined;
+    const stored = await store.get(key);
+    // The store knows better, if this is where the handler claims.
+    entry.failures = stored?.failures ?? entry.failures + Number(failed);
+    if (failed) entry.error = stored?.error ?? textOf(outcome.error);
+    if (outcome.kind === 'dead') change(entry, 'dead', now());
+    else change(entry, 'waiting', now() + outcome.inMs);
+  }
+
+  function take(entry: Entry): Taken {
+    const { delivery } = entry;
+    const attempt = ++entry.attempt;
+    change(entry, 'running', now());
+    claims.begin(delivery.key);
+    // A run that was given back has no say any more.
+    const isOurs = () => entry.attempt === attempt && entry.state === 'running';
+    return {
+      delivery,
+      attempt,
+      async settle(outcome) {
+        claims.end(delivery.key);
+        if (isOurs()) await settle(entry, outcome);
+      },
+      async giveBack() {
+        const token = claims.end(delivery.key);
+        if (token !== undefined) await store.fail(delivery.key, token, { retryInMs: 0 });
+        if (isOurs()) change(entry, 'waiting', now());
+      },
+    };
+  }
+
+  function takeReady(most: number): readonly Taken[] {
+    const ready: Entry[] = [];
+    for (const entry of entries.values()) {
+      if (ready.length >= most) break;
+      if (entry.state === 'waiting' && entry.sinceMs <= now()) ready.push(entry);
+    }
+    return ready.map(take);
+  }
+
+  function dueInMs(): number {
+    let dueMs = Number.POSITIVE_INFINITY;
+    for (const { state, sinceMs } of entries.values()) if (state === 'waiting') dueMs = Math.min(dueMs, sinceMs);
+    return Math.max(0, dueMs - now());
+  }
+
+  const source = { take: async (most: number) => takeReady(most), dueInMs };
+  const workers = createWorkers(source, { pollMs: Number.POSITIVE_INFINITY, logger });
+
+  return {
+    durable: false,
+    shared: false,
+    store,
+    async enqueue(delivery) {
+      const enqueued = await admit(delivery);
+      workers.wake();
+      return enqueued;
+    },
+    start: async (work, startOptions) => workers.start(work, startOptions),
+    stop: (stopOptions) => workers.stop(stopOptions),
+    drain: (work, drainOptions) => workers.drain(work, drainOptions),
+    deadLetters: lettersOf(entries, { revive, wake: () => workers.wake() }),
+    stats: async () => statsOf([...entries.values()], now()),
+    close: () => workers.stop({ timeoutMs: CLOSE_MS }),
+  };
+}
+
+/** The hash that an event is known with; that of one which failed may change. */
+function heldHash(known: StoredEvent | undefined): string | undefined {
+  return known && known.state !== 'free' ? known.bodyHash : undefined;
+}
+
+function change(entry: Entry, state: Entry['state'], sinceMs: number): void {
+  entry.state = state;
+  entry.sinceMs = sinceMs;
+}
+
+interface LettersTools {
+  revive(entry: Entry, steps: 'keep' | 'clear'): Promise<boolean>;
+  wake(): void;
+}
+
+function lettersOf(entries: Map<string, Entry>, { revive, wake }: LettersTools): DeadLetters {
+  const all = () => [...entries.values()].filter(({ state }) => state === 'dead');
+  const named = (id: string) => all().find(({ delivery }) => idOf(delivery) === id);
+
+  function matching({ type, tenant, sinceMs = 0, limit }: DeadLetterQuery): readonly Entry[] {
+    const types = typeFilter(type);
+    return all()
+      .filter(({ delivery }) => matchesType(types, delivery.type))
+      .filter((entry) => entry.sinceMs >= sinceMs && (tenant === undefined || entry.delivery.tenant === tenant))
+      .sort((one, other) => one.sinceMs - other.sinceMs)
+      .slice(0, listLimit(limit));
+  }
+
+  return {
+    list: async (query = {}) => matching(query).map(toLetter),
+    async get(id) {
+      const entry = named(id);
+      return entry && toLetter(entry);
+    },
+    async replay(which, options = {}) {
+      const dead = isIds(which) ? which.flatMap((id) => named(id) ?? []) : matching(which);
+      return replayPaced(dead, options, async (some) => {
+        const revived = await Promise.all(some.map((entry) => revive(entry, options.steps ?? 'keep')));
+        wake();
+        return revived.filter(Boolean).length;
+      });
+    },
+    async discard(ids) {
+      let discarded = 0;
+      for (const id of ids) {
+        const entry = named(id);
+        if (!entry) continue;
+        entries.delete(entry.delivery.key);
+        discarded++;
+      }
+      return discarded;
+    },
+  };
+}
+
+function toLetter({ delivery, sinceMs, failures, error }: Entry): DeadLetter {
+  const { key, eventId, type, tenant, created, receivedAtMs, body, headers } = delivery;
+  const what = { key, eventId, type, tenant, created, receivedAtMs, headers };
+  return { id: idOf(delivery), ...what, failedAtMs: sinceMs, failures, error, body: Uint8Array.from(body) };
+}
+
+function idOf({ tenant, eventId }: QueuedDelivery): string {
+  return deadLetterId(tenant, eventId);
+}
+
+function statsOf(entries: readonly Entry[], nowMs: number): QueueStats {
+  const inState = (state: Entry['state']) => entries.filter((entry) => entry.state === state);
+  const waiting = inState('waiting');
+  const ready = waiting.filter(({ sinceMs }) => sinceMs <= nowMs);
+  return {
+    ready: ready.length,
+    active: inState('running').length,
+    delayed: waiting.length - ready.length,
+    dead: inState('dead').length,
+    oldestReadyMs: ready.reduce((mostMs, { sinceMs }) => Math.max(mostMs, nowMs - sinceMs), 0),
+  };
+}

@@ -1,0 +1,205 @@
+import type { QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
+
+// A handler that heeds its signal needs less; one that does not is not waited for.
+const ABORT_GRACE_MS = 1000;
+const DRAIN_CONCURRENCY = 10;
+
+/** A delivery that this process may run, until `settle` or `giveBack`. */
+export interface Taken {
+  readonly delivery: QueuedDelivery;
+  readonly attempt: number;
+  /** Nothing runs beside it in this process, which it may take down. Default false. */
+  readonly alone?: boolean | undefined;
+  /** Records the outcome where the core has not done so. */
+  settle(outcome: WorkOutcome): Promise<void>;
+  /** Lets others run it at once, whatever still runs here. */
+  giveBack(): Promise<void>;
+}
+
+/** Where the workers find what to run. */
+export interface WorkSource {
+  /**
+   * What is ready, oldest first, and taken by nobody else. `idle`: nothing runs in this process, so that it may be one that
+   * has to run alone.
+   */
+  take(most: number, idle: boolean): Promise<readonly Taken[]>;
+  /** Milliseconds until something is due that is not ready yet. */
+  dueInMs(): number | Promise<number>;
+}
+
+export interface WorkersOptions {
+  /** How often to look for what other processes have queued. `Infinity` when there are none. */
+  readonly pollMs: number;
+  readonly logger: Pick<WebhookLogger, 'error'>;
+}
+
+/** The loop that takes deliveries from a source and runs them: one of each queue in each process. */
+export interface Workers {
+  /** @throws TypeError when it runs already, or for a concurrency that is no whole number from 1. */
+  start(work: QueueWork, options: { readonly concurrency: number }): void;
+  stop(options: { readonly timeoutMs: number }): Promise<void>;
+  drain(work: QueueWork, options: { readonly maxMs: number; readonly max: number }): Promise<number>;
+  /** Looks at once: something was queued here. */
+  wake(): void;
+}
+
+interface Run {
+  readonly taken: Taken;
+  readonly controller: AbortController;
+  readonly ended: Promise<void>;
+}
+
+export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOptions): Workers {
+  const runs = new Set<Run>();
+  let started: { readonly work: QueueWork; readonly concurrency: number } | undefined;
+  let stops = 0;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let looking: Promise<void> | undefined;
+  let lookAgain = false;
+  let takingUp: Promise<unknown> = Promise.resolve();
+
+  function run(taken: Taken, work: QueueWork): Run {
+    const controller = new AbortController();
+    const ended = runToEnd(taken, work, controller.signal).then(() => {
+      runs.delete(entry);
+      look();
+    });
+    const entry: Run = { taken, controller, ended };
+    runs.add(entry);
+    return entry;
+  }
+
+  async function runToEnd(taken: Taken, work: QueueWork, signal: AbortSignal): Promise<void> {
+    try {
+      await taken.settle(await work(taken.delivery, taken.attempt, signal));
+    } catch (err) {
+      // Its lease or its turn runs out by itself.
+      logger.error({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
+    }
+  }
+
+  async function giveBack(all: readonly Taken[]): Promise<void> {
+    for (const result of await Promise.allSettled(all.map((taken) => taken.giveBack()))) {
+      if (result.status === 'rejected') {
+        logger.error({ err: result.reason }, 'A queued event could not be given back; its lease runs out by itself');
+      }
+    }
+  }
+
+  // One after the other, so that each knows what runs.
+  function takeUp(room: number, work: QueueWork): Promise<readonly Run[]> {
+    const begun = takingUp.then(() => takeNow(room, work));
+    takingUp = begun.catch(() => undefined);
+    return begun;
+  }
+
+  /** Takes and starts up to `room` deliveries; none when the queue is stopped meanwhile. */
+  async function takeNow(room: number, work: QueueWork): Promise<readonly Run[]> {
+    if (!(room > 0) || [...runs].some(({ taken }) => taken.alone)) return [];
+    const stopsBefore = stops;
+    const taken = await source.take(room, runs.size === 0);
+    if (stops === stopsBefore) return taken.map((one) => run(one, work));
+    await giveBack(taken);
+    return [];
+  }
+
+  // One look at a time; what happens meanwhile is answered by another one.
+  function look(): void {
+    if (!started) return;
+    if (looking) {
+      lookAgain = true;
+      return;
+    }
+    clearTimeout(timer);
+    lookAgain = false;
+    looking = fill().then((waitMs) => {
+      looking = undefined;
+      if (lookAgain) look();
+      else if (started) timer = setTimeout(look, Math.min(waitMs, MOST_TIMER_MS));
+    });
+  }
+
+  /** Takes what there is room for, and returns how long to wait. */
+  async function fill(): Promise<number> {
+    try {
+      while (started && runs.size < started.concurrency) {
+        const room = started.concurrency - runs.size;
+        const begun = await takeUp(room, started.work);
+        if (begun.length < room) return Math.min(pollMs, await source.dueInMs());
+      }
+      // The end of a run looks again.
+      return MOST_TIMER_MS;
+    } catch (err) {
+      logger.error({ err }, 'The queue could not be read; it is tried again');
+      return RETRY_MS;
+    }
+  }
+
+  return {
+    start(work, { concurrency }) {
+      if (started) throw new TypeError('This queue has workers already: call stop() first.');
+      if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
+        throw new TypeError('`concurrency` must be a whole number from 1.');
+      }
+      started = { work, concurrency };
+      look();
+    },
+
+    async stop({ timeoutMs }) {
+      started = undefined;
+      stops++;
+      clearTimeout(timer);
+      await looking;
+      await within(timeoutMs, runs);
+      for (const { controller } of runs) controller.abort(new Error('The worker was stopped.'));
+      await within(ABORT_GRACE_MS, runs);
+      const left = [...runs];
+      // Whatever still runs has no say any more, and nobody waits for it.
+      runs.clear();
+      await giveBack(left.map(({ taken }) => taken));
+    },
+
+    async drain(work, { maxMs, max }) {
+      if (!(maxMs >= 0)) throw new TypeError('`maxMs` must be a number from 0.');
+      const endsAtMs = performance.now() + maxMs;
+      const stopsBefore = stops;
+      const own = new Set<Promise<void>>();
+      let ran = 0;
+      const room = () => {
+        const open = stops === stopsBefore && performance.now() < endsAtMs;
+        return open ? Math.min(DRAIN_CONCURRENCY - own.size, max - ran) : 0;
+      };
+      for (;;) {
+        const begun = await takeUp(room(), work);
+        ran += begun.length;
+        for (const { ended } of begun) keepUntilEnded(own, ended);
+        if (own.size === 0) return ran;
+        await Promise.race(own);
+      }
+    },
+
+    wake: look,
+  };
+}
+
+// What a timer can hold.
+const MOST_TIMER_MS = 2 ** 31 - 1;
+const RETRY_MS = 1000;
+
+function keepUntilEnded(all: Set<Promise<void>>, ended: Promise<void>): void {
+  const left: Promise<void> = ended.then(() => {
+    all.delete(left);
+  });
+  all.add(left);
+}
+
+/** Waits for all runs, at most so long. */
+async function within(ms: number, runs: ReadonlySet<Run>): Promise<void> {
+  if (runs.size === 0) return;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.min(ms, MOST_TIMER_MS));
+  });
+  await Promise.race([Promise.all([...runs].map(({ ended }) => ended)), late]);
+  clearTimeout(timer);
+}

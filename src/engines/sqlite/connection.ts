@@ -1,0 +1,175 @@
+import { openSqliteFile, type SqliteDatabase } from './driver.ts';
+
+// Waits for other processes first, so that the switch to WAL does not fail while they switch.
+const PRAGMAS = ['PRAGMA busy_timeout = 5000', 'PRAGMA journal_mode = WAL', 'PRAGMA synchronous = FULL'];
+const MAIN_FILE = "SELECT seq, file FROM pragma_database_list WHERE name = 'main'";
+const BEGIN = 'BEGIN IMMEDIATE';
+const MOST_WRITES_PER_COMMIT = 256;
+
+/**
+ * One database as all stores and queues of this process that were given it share it. A driver has one transaction at a
+ * time and no waits inside it, so everything that writes comes through here.
+ */
+export interface SqliteConnection {
+  readonly db: SqliteDatabase;
+  /** There is a file behind it. */
+  readonly durable: boolean;
+  /** Runs `work` in one transaction with all writes of this turn of the event loop; resolves after its commit. */
+  write<T>(work: () => T): Promise<T>;
+  /** Runs `work` at once, but not inside a transaction that is open. */
+  read<T>(work: () => T): Promise<T>;
+  /** Runs `work` in a transaction of its own, to which nothing else of this connection is added. */
+  transaction<T>(work: (db: SqliteDatabase) => Promise<T>): Promise<T>;
+  /** Whether `tx` is the transaction that `transaction` has open. */
+  isOpen(tx: unknown): boolean;
+  /** Waits for what was begun, and closes the database if it was opened here. */
+  close(): Promise<void>;
+}
+
+interface Write {
+  run(): unknown;
+  resolve(value: unknown): void;
+  reject(error: unknown): void;
+}
+
+const connections = new WeakMap<SqliteDatabase, SqliteConnection>();
+
+/**
+ * The connection of a database, or of a file that is opened for it.
+ *
+ * @throws TypeError for what is neither, and for one that gives integers as BigInt; what the driver throws when it cannot
+ *   open the file or set it up.
+ */
+export function connectSqlite(dbOrPath: SqliteDatabase | string): SqliteConnection {
+  if (typeof dbOrPath === 'string') {
+    if (!dbOrPath) throw new TypeError('Pass the path of a SQLite file, or an open database.');
+    return setUp(openSqliteFile(dbOrPath), true);
+  }
+  if (typeof dbOrPath?.exec !== 'function' || typeof dbOrPath.prepare !== 'function') {
+    throw new TypeError('Pass a database of libsql, better-sqlite3, node:sqlite or bun:sqlite, or the path of a file.');
+  }
+  let connection = connections.get(dbOrPath);
+  if (!connection) {
+    connection = setUp(dbOrPath, false);
+    connections.set(dbOrPath, connection);
+  }
+  return connection;
+}
+
+function setUp(db: SqliteDatabase, owned: boolean): SqliteConnection {
+  try {
+    for (const pragma of PRAGMAS) db.exec(pragma);
+    const main = db.prepare(MAIN_FILE).get() as { readonly seq: unknown; readonly file: string | null };
+    // Compared with numbers, a BigInt is never equal: a finished event would run again.
+    if (typeof main.seq !== 'number') {
+      throw new TypeError('This database gives integers as BigInt: pass one that does not, or the path of the file.');
+    }
+    return createConnection(db, Boolean(main.file), owned);
+  } catch (error) {
+    if (owned) db.close();
+    throw error;
+  }
+}
+
+function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean): SqliteConnection {
+  const writes: Write[] = [];
+  const waiting: (() => void)[] = [];
+  let scheduled = false;
+  let inTransaction = false;
+  let closed = false;
+
+  function schedule(): void {
+    if (scheduled || inTransaction || writes.length === 0) return;
+    scheduled = true;
+    // After everything that this turn of the event loop has read from its sockets.
+    setImmediate(commitWrites);
+  }
+
+  function commitWrites(): void {
+    scheduled = false;
+    if (inTransaction) return;
+    const group = writes.splice(0, MOST_WRITES_PER_COMMIT);
+    try {
+      const results = commitGroup(group);
+      for (const [i, write] of group.entries()) write.resolve(results[i]);
+    } catch (error) {
+      for (const write of group) write.reject(error);
+    }
+    schedule();
+  }
+
+  function commitGroup(group: readonly Write[]): readonly unknown[] {
+    db.exec(BEGIN);
+    try {
+      const results = group.map((write) => write.run());
+      db.exec('COMMIT');
+      return results;
+    } catch (error) {
+      rollBack();
+      throw error;
+    }
+  }
+
+  function rollBack(): void {
+    try {
+      db.exec('ROLLBACK');
+    } catch {
+      // SQLite has already rolled back by itself, as it does when the disk is full.
+    }
+  }
+
+  function refuseClosed(): void {
+    if (closed) throw new Error('The SQLite database was closed.');
+  }
+
+  function ended(): Promise<void> {
+    return new Promise((resolve) => waiting.push(resolve));
+  }
+
+  return {
+    db,
+    durable,
+
+    write<T>(work: () => T) {
+      return new Promise<T>((resolve, reject) => {
+        refuseClosed();
+        writes.push({ run: work, resolve: resolve as Write['resolve'], reject });
+        schedule();
+      });
+    },
+
+    async read(work) {
+      while (inTransaction) await ended();
+      refuseClosed();
+      return work();
+    },
+
+    async transaction(work) {
+      while (inTransaction) await ended();
+      refuseClosed();
+      db.exec(BEGIN);
+      inTransaction = true;
+      try {
+        const result = await work(db);
+        db.exec('COMMIT');
+        return result;
+      } catch (error) {
+        rollBack();
+        throw error;
+      } finally {
+        inTransaction = false;
+        for (const proceed of waiting.splice(0)) proceed();
+        schedule();
+      }
+    },
+
+    isOpen: (tx) => inTransaction && tx === db,
+
+    async close() {
+      while (inTransaction || writes.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      if (!owned || closed) return;
+      closed = true;
+      db.close();
+    },
+  };
+}

@@ -1,0 +1,192 @@
+import type { Enqueued, QueuedDelivery, QueueStats, WebhookLogger, WorkOutcome } from '../../index.ts';
+import { textOf } from '../shared/dead-letters.ts';
+import { type BodyRow, readBody } from './body.ts';
+import type { SqliteConnection } from './connection.ts';
+import { changesOf } from './driver.ts';
+import { type EventRow, type EventRows, isReplaceable, prepareAll } from './events.ts';
+import { queueStatements } from './queue-sql.ts';
+import { ACTIVE, DEAD, DONE, FREE } from './store-sql.ts';
+
+/** A delivery that one worker has taken off the table for the length of a lease, and what tells that it still has. */
+export interface TakenRow {
+  readonly id: number;
+  readonly token: string | null;
+  readonly dueMs: number;
+  readonly attempt: number;
+  /** Its runs keep ending without a word: it may be what takes its process down, and its neighbours with it. */
+  readonly alone: boolean;
+  readonly delivery: QueuedDelivery;
+}
+
+export interface DeliveryRowsOptions {
+  readonly tablePrefix: string;
+  readonly namespace: string;
+  readonly leaseMs: number;
+  readonly now: () => number;
+  readonly logger: Pick<WebhookLogger, 'warn'>;
+  /** The name of an event's row. */
+  keyOf(key: string): string;
+}
+
+/** What a queue does to its rows, as plain statements: writes are for the caller to wrap in a transaction. */
+export interface DeliveryRows {
+  /** Decides what an event at the door is, and keeps its bytes where they are needed; when full, of what is known only. */
+  admit(delivery: QueuedDelivery, full: boolean): Enqueued | 'full';
+  /** What is due, oldest first. One that has to run alone comes by itself, and only when `idle`; none passes it by. */
+  take(most: number, idle: boolean): readonly TakenRow[];
+  anyDue(): boolean;
+  dueInMs(): number;
+  /** Whether neither the core nor anyone else has touched the row since it was taken. */
+  isUntouched(taken: TakenRow): boolean;
+  settle(taken: TakenRow, outcome: WorkOutcome): void;
+  countPending(): number;
+  stats(): QueueStats;
+}
+
+type DueRow = BodyRow & Pick<EventRow, 'token' | 'attempt' | 'claims' | 'failures' | 'body_hash'>;
+
+interface Counted {
+  readonly ready: number;
+  readonly active: number;
+  readonly delayed: number;
+  readonly oldest: number | null;
+}
+
+// The core buries what has lost ten claims. Those beside it lose theirs too, so they part before that.
+const LOST_CLAIMS_TO_RUN_ALONE = 3;
+
+export function prepareDeliveryRows(
+  { db }: SqliteConnection,
+  events: EventRows,
+  options: DeliveryRowsOptions,
+): DeliveryRows {
+  const { tablePrefix, namespace, leaseMs, now, logger, keyOf } = options;
+  const sql = prepareAll(db, queueStatements(tablePrefix));
+
+  function keepBody(id: number, delivery: QueuedDelivery): void {
+    const { eventId, type, tenant, created, receivedAtMs, traceparent, headers, body } = delivery;
+    const texts = [traceparent ?? null, JSON.stringify(headers)] as const;
+    sql.insertBody.run(id, eventId, type, tenant ?? null, created, receivedAtMs, ...texts, body);
+  }
+
+  function insert(key: string, delivery: QueuedDelivery): boolean {
+    const nowMs = now();
+    const result = sql.insertQueued.run(key, delivery.bodyHash, nowMs, namespace, nowMs);
+    if (changesOf(result) === 0) return false;
+    keepBody(Number((result as { readonly lastInsertRowid: number | bigint }).lastInsertRowid), delivery);
+    return true;
+  }
+
+  function admitKnown(row: EventRow, delivery: QueuedDelivery): Enqueued {
+    const sameBody = row.body_hash === delivery.bodyHash;
+    if (!sameBody && !isReplaceable(row)) return 'conflict';
+    if (row.state === DONE || isQueued(row)) return 'duplicate';
+    if (!sameBody) replaceBody(row, delivery);
+    if (row.state !== ACTIVE) events.revive(row, true);
+    if (row.queue === null) attachBody(row, delivery);
+    return hasFailed(row) ? 'revived' : 'accepted';
+  }
+
+  function replaceBody(row: EventRow, { bodyHash, eventId }: QueuedDelivery): void {
+    sql.replace.run(bodyHash, row.id);
+    logger.warn({ event_id: eventId }, 'A failed event came back with other bytes; they replace the old ones');
+  }
+
+  // Who runs it at this moment took it from no queue: when that fails, the workers have it.
+  function attachBody(row: EventRow, delivery: QueuedDelivery): void {
+    sql.attach.run(namespace, row.state === ACTIVE ? row.until_ms : now(), row.id);
+    // One that was kept beyond its end.
+    sql.dropBody.run(row.id);
+    keepBody(row.id, delivery);
+  }
+
+  return {
+    admit(delivery, full) {
+      const key = keyOf(delivery.key);
+      if (!full && insert(key, delivery)) return 'accepted';
+      const row = events.find(key);
+      if (full && (!row || events.isExpired(row) || (row.due_ms === null && row.state !== DONE))) return 'full';
+      if (row && !events.isExpired(row)) return admitKnown(row, delivery);
+      if (row) events.forget(row.id);
+      insert(key, delivery);
+      return 'accepted';
+    },
+
+    take(most, idle) {
+      const nowMs = now();
+      const dueMs = nowMs + leaseMs;
+      const rows = runnable(sql.due.all(namespace, nowMs, most) as DueRow[], idle);
+      for (const { id } of rows) sql.reserve.run(dueMs, id);
+      return rows.map((row) => ({
+        id: row.id,
+        token: row.token,
+        dueMs,
+        attempt: row.attempt + 1,
+        alone: runsAlone(row),
+        delivery: toDelivery(row),
+      }));
+    },
+
+    anyDue: () => Boolean(sql.anyDue.get(namespace, now())),
+
+    dueInMs() {
+      const nowMs = now();
+      const row = sql.nextDue.get(namespace, nowMs) as { readonly due_ms: number } | null | undefined;
+      return row ? row.due_ms - nowMs : Number.POSITIVE_INFINITY;
+    },
+
+    isUntouched: ({ id, token, dueMs }) => Boolean(sql.untouched.get(id, token, dueMs)),
+
+    settle({ id, token, dueMs }, outcome) {
+      const nowMs = now();
+      const taken = [id, token, dueMs] as const;
+      if (outcome.kind === 'dead') sql.bury.run(nowMs, textOf(outcome.error), ...taken);
+      else if (outcome.kind === 'retry') {
+        const failed = outcome.error !== undefined;
+        const untilMs = nowMs + outcome.inMs;
+        sql.delay.run(untilMs, untilMs, failed ? 1 : 0, failed ? textOf(outcome.error) : null, ...taken);
+      } else {
+        const row = sql.untouched.get(...taken) as Pick<EventRow, 'id' | 'queue'> | null | undefined;
+        if (row) events.finish(row);
+      }
+    },
+
+    countPending: () => (sql.countPending.get(namespace) as { readonly pending: number }).pending,
+
+    stats() {
+      const nowMs = now();
+      const counted = sql.stats.get(nowMs, nowMs, nowMs, nowMs, namespace) as Counted;
+      const { ready, active, delayed, oldest } = counted;
+      const { dead } = sql.countDead.get(namespace) as { readonly dead: number };
+      return { ready, active, delayed, dead, oldestReadyMs: ready === 0 ? 0 : nowMs - (oldest ?? nowMs) };
+    },
+  };
+}
+
+function runsAlone({ claims, failures }: DueRow): boolean {
+  return claims - failures >= LOST_CLAIMS_TO_RUN_ALONE;
+}
+
+/** Those before the first that runs alone; that one itself when it is the oldest, and nothing else runs. */
+function runnable(rows: readonly DueRow[], idle: boolean): readonly DueRow[] {
+  const first = rows.findIndex(runsAlone);
+  if (first === -1) return rows;
+  return first === 0 && idle ? rows.slice(0, 1) : rows.slice(0, first);
+}
+
+/** The workers have it, or will. */
+function isQueued({ queue, state }: EventRow): boolean {
+  return queue !== null && state !== DEAD;
+}
+
+function hasFailed({ state, failures }: EventRow): boolean {
+  return state === DEAD || (state === FREE && failures > 0);
+}
+
+function toDelivery(row: DueRow): QueuedDelivery {
+  return {
+    ...readBody(row),
+    bodyHash: row.body_hash,
+    traceparent: row.traceparent ?? undefined,
+  };
+}

@@ -1,0 +1,217 @@
+import { randomBytes } from 'node:crypto';
+import type { Claim, ClaimOptions, FailOptions, StoredEvent } from '../../index.ts';
+import type { SqliteConnection } from './connection.ts';
+import { changesOf, type SqliteDatabase, type SqliteStatement, type SqliteValue } from './driver.ts';
+import { ACTIVE, DEAD, DONE, FREE, sqliteSchema, storeStatements } from './store-sql.ts';
+
+const STATES = ['free', 'active', 'done', 'dead'] as const;
+
+/** A row of the event table. */
+export interface EventRow {
+  readonly id: number;
+  readonly key: string;
+  readonly state: number;
+  readonly token: string | null;
+  readonly attempt: number;
+  readonly claims: number;
+  readonly failures: number;
+  readonly body_hash: string;
+  readonly until_ms: number;
+  readonly held: number;
+  readonly queue: string | null;
+  readonly due_ms: number | null;
+  readonly expires_ms: number | null;
+  readonly error: string | null;
+  readonly steps: string | null;
+}
+
+export interface EventRowsOptions {
+  readonly tablePrefix: string;
+  readonly retentionMs: number;
+  readonly keepBodiesMs: number;
+  readonly now: () => number;
+}
+
+/** The operations of a store as plain statements, which the caller wraps in a transaction. */
+export interface EventRows {
+  find(key: string): EventRow | undefined;
+  isExpired(row: EventRow): boolean;
+  claim(key: string, options: ClaimOptions): Claim;
+  extend(key: string, token: string, leaseMs: number): boolean;
+  checkpoint(key: string, token: string, step: string, value: string): 'saved' | 'exists' | 'lost';
+  complete(key: string, token: string): boolean;
+  /** Marks a row done, whoever owns it. */
+  finish(row: Pick<EventRow, 'id' | 'queue'>): void;
+  fail(key: string, token: string, options: FailOptions): boolean;
+  get(key: string): StoredEvent | undefined;
+  revive(row: EventRow, keepSteps: boolean): void;
+  /** Forgets a row and its body. */
+  forget(id: number): void;
+  latest(entity: string): number | undefined;
+  advance(entity: string, version: number): boolean;
+  sweep(limit: number): number;
+}
+
+/** Makes the tables where they are missing. */
+function createTables(db: SqliteDatabase, tablePrefix: string): void {
+  // The last of them: who finds it there needs no turn among the writers.
+  if (db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(`${tablePrefix}version`)) return;
+  db.exec('BEGIN IMMEDIATE');
+  try {
+    db.exec(sqliteSchema(tablePrefix));
+    db.exec('COMMIT');
+  } catch (error) {
+    db.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** A table of SQL with each statement prepared. */
+export function prepareAll<K extends string>(db: SqliteDatabase, sql: Readonly<Record<K, string>>) {
+  const pairs = Object.entries<string>(sql).map(([name, text]) => [name, db.prepare(text)]);
+  return Object.fromEntries(pairs) as Record<K, SqliteStatement>;
+}
+
+export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOptions): EventRows {
+  const { tablePrefix, retentionMs, keepBodiesMs, now } = options;
+  createTables(db, tablePrefix);
+  const sql = prepareAll(db, storeStatements(tablePrefix));
+  // Unique for ever, without randomness at each claim.
+  const tokenPrefix = randomBytes(12).toString('base64url');
+  let tokens = 0;
+
+  const changes = (statement: SqliteStatement, ...values: SqliteValue[]) => changesOf(statement.run(...values));
+  const newToken = () => `${tokenPrefix}.${(tokens++).toString(36)}`;
+  const find = (key: string) => (sql.find.get(key) ?? undefined) as EventRow | undefined;
+  const isExpired = ({ expires_ms }: EventRow) => expires_ms !== null && expires_ms <= now();
+
+  function forget(id: number): void {
+    sql.dropBody.run(id);
+    sql.forget.run(id);
+  }
+
+  function finish({ id, queue }: Pick<EventRow, 'id' | 'queue'>): void {
+    sql.complete.run(now() + retentionMs, id);
+    if (queue === null) return;
+    if (keepBodiesMs > 0) sql.keepBody.run(now() + keepBodiesMs, id);
+    else sql.dropBody.run(id);
+  }
+
+  function claimKnown(row: EventRow, { leaseMs, bodyHash }: ClaimOptions): Claim {
+    const nowMs = now();
+    const sameBody = row.body_hash === bodyHash;
+    if (!sameBody && !isReplaceable(row)) return { status: 'conflict' };
+    if (row.state === DONE) return { status: 'done' };
+    if (row.state === DEAD) return { status: 'dead', failures: row.failures };
+    if (row.until_ms > nowMs) return { status: 'busy', retryAfterMs: row.until_ms - nowMs };
+    const token = newToken();
+    const steps = sameBody ? row.steps : null;
+    const untilMs = nowMs + leaseMs;
+    sql.claim.run(token, bodyHash, untilMs, untilMs, sameBody ? row.error : null, steps, row.id);
+    const claim = {
+      status: 'acquired',
+      token,
+      attempt: row.attempt + 1,
+      claims: row.claims + 1,
+      failures: row.failures,
+      steps: readSteps(steps),
+    } as const;
+    return sameBody ? claim : { ...claim, bodyReplaced: true };
+  }
+
+  return {
+    find,
+    isExpired,
+    finish,
+    forget,
+
+    claim(key, options) {
+      // An event that is new is the usual case, and takes one statement.
+      const token = newToken();
+      const insert = () => changes(sql.insertClaimed, key, token, options.bodyHash, now() + options.leaseMs) === 1;
+      const fresh = { status: 'acquired', token, attempt: 1, claims: 1, failures: 0, steps: {} } as const;
+      if (insert()) return fresh;
+      const row = find(key);
+      if (row && !isExpired(row)) return claimKnown(row, options);
+      if (row) forget(row.id);
+      insert();
+      return fresh;
+    },
+
+    extend(key, token, leaseMs) {
+      const untilMs = now() + leaseMs;
+      return changes(sql.extend, untilMs, untilMs, key, token) === 1;
+    },
+
+    checkpoint(key, token, step, value) {
+      const row = find(key);
+      if (row?.state !== ACTIVE || row.token !== token) return 'lost';
+      const steps = new Map(Object.entries(readSteps(row.steps)));
+      if (steps.has(step)) return 'exists';
+      steps.set(step, value);
+      sql.setSteps.run(JSON.stringify(Object.fromEntries(steps)), row.id);
+      return 'saved';
+    },
+
+    complete(key, token) {
+      if (changes(sql.completeUnqueued, now() + retentionMs, key, token) === 1) return true;
+      const row = find(key);
+      if (row?.token !== token) return false;
+      if (row.state === ACTIVE) finish(row);
+      return row.state === ACTIVE || row.state === DONE;
+    },
+
+    fail(key, token, { retryInMs, dead = false, error }) {
+      const nowMs = now();
+      // A claim that is given back is no lost one.
+      const counts = error === undefined ? ([1, 0] as const) : ([0, 1] as const);
+      if (dead) return changes(sql.bury, ...counts, nowMs, error ?? null, key, token) === 1;
+      const untilMs = nowMs + (retryInMs ?? 0);
+      const held = retryInMs === undefined ? 0 : 1;
+      const expiresMs = held ? null : nowMs + retentionMs;
+      return changes(sql.release, ...counts, untilMs, held, error ?? null, untilMs, expiresMs, key, token) === 1;
+    },
+
+    get(key) {
+      const row = find(key);
+      if (!row || isExpired(row)) return undefined;
+      return {
+        state: STATES[row.state] ?? 'free',
+        attempt: row.attempt,
+        claims: row.claims,
+        failures: row.failures,
+        bodyHash: row.body_hash,
+        error: row.error ?? undefined,
+        steps: readSteps(row.steps),
+      };
+    },
+
+    revive(row, keepSteps) {
+      const nowMs = now();
+      sql.revive.run(nowMs, keepSteps ? 1 : 0, nowMs, row.id);
+    },
+
+    latest(entity) {
+      const row = sql.latest.get(entity) as { readonly version: number } | null | undefined;
+      return row?.version;
+    },
+
+    advance: (entity, version) => changes(sql.advance, entity, version) === 1,
+
+    sweep(limit) {
+      const nowMs = now();
+      sql.sweepKept.run(nowMs, limit);
+      sql.sweepBodies.run(nowMs, limit);
+      return changes(sql.sweep, nowMs, limit);
+    },
+  };
+}
+
+/** Nothing holds the bytes of this failed event, so that others may take their place. */
+export function isReplaceable(row: EventRow): boolean {
+  return row.state === FREE && row.held === 0 && row.queue === null;
+}
+
+function readSteps(steps: string | null): Readonly<Record<string, string>> {
+  return steps === null ? {} : (JSON.parse(steps) as Record<string, string>);
+}

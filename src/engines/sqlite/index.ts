@@ -1,0 +1,10 @@
+/**
+ * The store and the embedded queue on SQLite.
+ *
+ * @packageDocumentation
+ */
+
+export type { SqliteDatabase, SqliteStatement, SqliteValue } from './driver.ts';
+export { type SqliteQueueOptions, sqliteQueue } from './queue.ts';
+export { type SqliteStoreOptions, sqliteStore } from './store.ts';
+export { sqliteSchema } from './store-sql.ts';

@@ -1,0 +1,48 @@
+import { DEAD, FREE } from './store-sql.ts';
+
+/** What a queue does to the rows of its store, and to their bodies. Parameters are in the order of the question marks. */
+export function queueStatements(p: string) {
+  // Nobody has claimed or delayed it since it was taken.
+  const untouched = 'id = ? AND token IS ? AND due_ms = ?';
+  return {
+    insertQueued: `INSERT INTO ${p}event (key, state, attempt, claims, failures, body_hash, until_ms, held, queue, due_ms)
+      VALUES (?, ${FREE}, 0, 0, 0, ?, ?, 1, ?, ?) ON CONFLICT (key) DO NOTHING`,
+    insertBody: `INSERT INTO ${p}body (id, event_id, type, tenant, created, received_ms, traceparent, headers, body)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    dropBody: `DELETE FROM ${p}body WHERE id = ?`,
+    attach: `UPDATE ${p}event SET queue = ?, due_ms = ?, held = 1, expires_ms = NULL WHERE id = ?`,
+    replace: `UPDATE ${p}event SET body_hash = ?, steps = NULL WHERE id = ?`,
+    anyDue: `SELECT 1 FROM ${p}event WHERE queue = ? AND due_ms <= ? LIMIT 1`,
+    nextDue: `SELECT due_ms FROM ${p}event WHERE queue = ? AND due_ms > ? ORDER BY due_ms LIMIT 1`,
+    // The order of the index, so that a long backlog costs no sorting.
+    due: `SELECT e.token, e.attempt, e.claims, e.failures, e.body_hash, b.* FROM ${p}event e CROSS JOIN ${p}body b
+      WHERE b.id = e.id AND e.queue = ? AND e.due_ms <= ? ORDER BY e.due_ms, e.id LIMIT ?`,
+    reserve: `UPDATE ${p}event SET due_ms = ? WHERE id = ?`,
+    untouched: `SELECT id, queue FROM ${p}event WHERE ${untouched}`,
+    delay: `UPDATE ${p}event SET state = ${FREE}, until_ms = ?, due_ms = ?, failures = failures + ?, error = coalesce(?, error)
+      WHERE ${untouched}`,
+    bury: `UPDATE ${p}event SET state = ${DEAD}, until_ms = ?, due_ms = NULL, failures = failures + 1, error = ? WHERE ${untouched}`,
+    countPending: `SELECT count(*) AS pending FROM ${p}event WHERE queue = ? AND due_ms IS NOT NULL`,
+    // Taken and about to be claimed counts as active.
+    stats: `SELECT coalesce(sum(active), 0) AS active, coalesce(sum(NOT active AND due_ms <= ?), 0) AS ready,
+        coalesce(sum(NOT active AND due_ms > ?), 0) AS delayed, min(CASE WHEN NOT active THEN due_ms END) AS oldest
+      FROM (SELECT due_ms, due_ms > ? AND (until_ms <= ? OR state <> ${FREE}) AS active
+        FROM ${p}event WHERE queue = ? AND due_ms IS NOT NULL)`,
+    countDead: `SELECT count(*) AS dead FROM ${p}event WHERE queue = ? AND state = ${DEAD}`,
+  };
+}
+
+/** What is asked of dead letters. */
+export function letterStatements(p: string) {
+  const letter = `SELECT e.failures, e.until_ms, e.error, b.* FROM ${p}event e CROSS JOIN ${p}body b
+    WHERE b.id = e.id AND e.state = ${DEAD}`;
+  const matching = `FROM ${p}event e CROSS JOIN ${p}body b WHERE b.id = e.id AND e.state = ${DEAD} AND e.queue = ?
+    AND e.until_ms >= ? AND (b.type = ? OR substr(b.type, 1, ?) = ?) AND (? IS NULL OR b.tenant = ?)
+    ORDER BY e.until_ms, e.id LIMIT ?`;
+  return {
+    letter: `${letter} AND e.id = ?`,
+    letters: `SELECT e.failures, e.until_ms, e.error, b.* ${matching}`,
+    letterIds: `SELECT e.id ${matching}`,
+    dead: `SELECT * FROM ${p}event WHERE id = ? AND state = ${DEAD}`,
+  };
+}

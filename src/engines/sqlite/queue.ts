@@ -1,0 +1,155 @@
+import { consoleLogger, type QueuedDelivery, type WebhookLogger, type WebhookQueue } from '../../index.ts';
+import { noteClaims } from '../shared/taken-claims.ts';
+import { createWorkers, type Taken } from '../shared/workers.ts';
+import { connectSqlite } from './connection.ts';
+import { type DeliveryRows, prepareDeliveryRows, type TakenRow } from './deliveries.ts';
+import type { SqliteDatabase } from './driver.ts';
+import { prepareEventRows } from './events.ts';
+import { createSqliteLetters } from './letters.ts';
+import { keysIn, positive, readSqliteOptions, type SqliteStoreOptions, storeOver } from './store.ts';
+
+const CLOSE_MS = 10_000;
+const SWEEP_EVERY_MS = 60_000;
+const SWEEP_ROWS = 1000;
+
+/** Options of {@link sqliteQueue}. */
+export interface SqliteQueueOptions extends SqliteStoreOptions {
+  /** Most events that wait or run. Beyond it `enqueue` rejects, and the reply is 503. Default 1,000,000. */
+  readonly maxPending?: number | undefined;
+  /**
+   * How long the bytes of a finished event stay in `<prefix>body`, up to `retentionMs`; what is due goes within a minute
+   * while workers run. Default 0: they go when the event is done.
+   */
+  readonly keepBodiesMs?: number | undefined;
+  /** How often to look for what other processes have queued; what this one queues is run at once. Default 250. */
+  readonly pollMs?: number | undefined;
+  /** Default: warnings and errors to the console. */
+  readonly logger?: Pick<WebhookLogger, 'warn' | 'error'> | undefined;
+}
+
+/**
+ * A durable queue and its store in one SQLite file: all that a single machine needs. `enqueue` resolves after the commit of
+ * everything that arrived in the same turn of the event loop; whether an event is new, a duplicate or a conflict is decided in
+ * that transaction. Several processes of the machine may share the file; not for network file systems.
+ *
+ * @param dbOrPath - As for `sqliteStore`.
+ * @throws TypeError for options that make no sense, and when a path is given and no driver is installed.
+ *
+ * @example
+ * ```ts
+ * const webhooks = new WebhookHandler({ secret, queue: sqliteQueue('./webhooks.db') });
+ * await webhooks.start();
+ * ```
+ */
+export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQueueOptions = {}): WebhookQueue {
+  const settings = readSqliteOptions(options);
+  const { keepBodiesMs, maxPending, pollMs, logger } = readQueueOptions(options, settings.retentionMs);
+  const connection = connectSqlite(dbOrPath);
+  const events = prepareEventRows(connection, { ...settings, keepBodiesMs });
+  const keyOf = keysIn(settings.namespace);
+  const rows = prepareDeliveryRows(connection, events, { ...settings, logger, keyOf });
+  const claims = noteClaims(storeOver(connection, events, settings));
+  const pending = pendingGauge(rows, maxPending);
+
+  function toTaken(row: TakenRow): Taken {
+    const { key } = row.delivery;
+    claims.begin(key);
+    return {
+      delivery: row.delivery,
+      attempt: row.attempt,
+      alone: row.alone,
+      async settle(outcome) {
+        claims.end(key);
+        // The core has recorded it already, but where the handler has a store of its own.
+        const untouched = await connection.read(() => rows.isUntouched(row));
+        if (untouched) await connection.write(() => rows.settle(row, outcome));
+      },
+      async giveBack() {
+        const token = claims.end(key);
+        if (token !== undefined) await claims.store.fail(key, token, { retryInMs: 0 });
+        else await connection.write(() => rows.settle(row, { kind: 'retry', inMs: 0 }));
+      },
+    };
+  }
+
+  let sweepDueMs = 0;
+
+  // What comes in sweeps as well, but where little comes, or only workers are, nothing else would.
+  async function sweepNowAndThen(): Promise<void> {
+    if (performance.now() < sweepDueMs) return;
+    const swept = await connection.write(() => events.sweep(SWEEP_ROWS));
+    sweepDueMs = swept < SWEEP_ROWS ? performance.now() + SWEEP_EVERY_MS : 0;
+  }
+
+  const workers = createWorkers(
+    {
+      async take(most, idle) {
+        await sweepNowAndThen();
+        if (!(await connection.read(() => rows.anyDue()))) return [];
+        return (await connection.write(() => rows.take(most, idle))).map(toTaken);
+      },
+      dueInMs: () => connection.read(() => rows.dueInMs()),
+    },
+    { pollMs, logger },
+  );
+
+  async function enqueue(delivery: QueuedDelivery) {
+    const admitted = await connection.write(() => pending.admit((full) => rows.admit(delivery, full)));
+    if (admitted === 'full') throw new Error(`The queue holds its limit of ${maxPending} events.`);
+    if (admitted === 'accepted' || admitted === 'revived') workers.wake();
+    return admitted;
+  }
+
+  return {
+    durable: connection.durable,
+    shared: connection.durable,
+    store: claims.store,
+    enqueue,
+    start: async (work, startOptions) => workers.start(work, startOptions),
+    stop: (stopOptions) => workers.stop(stopOptions),
+    drain: (work, drainOptions) => workers.drain(work, drainOptions),
+    deadLetters: createSqliteLetters(connection, events, { ...settings, keyOf, wake: () => workers.wake() }),
+    stats: () => connection.read(() => rows.stats()),
+    async close() {
+      await workers.stop({ timeoutMs: CLOSE_MS });
+      await connection.close();
+    },
+  };
+}
+
+function readQueueOptions(options: SqliteQueueOptions, retentionMs: number) {
+  const { keepBodiesMs = 0, maxPending = 1_000_000, pollMs = 250, logger = consoleLogger } = options;
+  if (!(keepBodiesMs >= 0 && keepBodiesMs <= retentionMs)) {
+    throw new TypeError('`keepBodiesMs` must be a number from 0 to `retentionMs`.');
+  }
+  positive('maxPending', maxPending);
+  positive('pollMs', pollMs);
+  return { keepBodiesMs, maxPending, pollMs, logger };
+}
+
+// Counting takes 50 ns an event, so it may be done again after ten times that; other processes show at the next count.
+const RECOUNT_MS_PER_EVENT = 0.0005;
+const COUNT_LASTS_MS = 10_000;
+
+/** Knows how many events wait or run without counting them each time. Never too few of this process. */
+function pendingGauge(rows: DeliveryRows, maxPending: number) {
+  let atMost = Number.POSITIVE_INFINITY;
+  let countedAtMs = Number.NEGATIVE_INFINITY;
+
+  function isFull(): boolean {
+    const ageMs = performance.now() - countedAtMs;
+    if (ageMs > COUNT_LASTS_MS || (atMost >= maxPending && ageMs >= maxPending * RECOUNT_MS_PER_EVENT)) {
+      atMost = rows.countPending();
+      countedAtMs = performance.now();
+    }
+    return atMost >= maxPending;
+  }
+
+  return {
+    admit<T>(decide: (full: boolean) => T): T {
+      const admitted = decide(isFull());
+      if (admitted === 'accepted' || admitted === 'revived') atMost++;
+      return admitted;
+    },
+  };
+}

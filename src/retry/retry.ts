@@ -1,0 +1,220 @@
+import type { WebhookLogger } from '../report/logger.ts';
+import {
+  IN_PROCESS_RETRY,
+  isNonRetryableError,
+  MAX_RETRY_AFTER_MS,
+  type RetryPolicyOptions,
+  retryDelayMs,
+  retryPolicy,
+} from './policy.ts';
+
+export {
+  backoffMs,
+  IN_PROCESS_RETRY,
+  isNonRetryableError,
+  MAX_RETRY_AFTER_MS,
+  NonRetryableError,
+  QUEUED_RETRY,
+  RetryAfterError,
+  type RetryAfterErrorOptions,
+  type RetryJitter,
+  type RetryPolicy,
+  type RetryPolicyOptions,
+  retryAfterMs,
+  retryDelayMs,
+  retryPolicy,
+} from './policy.ts';
+
+// What a timer can hold; beyond it, it fires at once.
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/** How to wait between runs, and what to inject. */
+export interface RetryWaitOptions {
+  /** Ends a wait at once. It is also handed to the work, which ends itself. */
+  readonly signal?: AbortSignal | undefined;
+  /** `false` makes this error the last one. What it throws ends the retries. Default: all but `NonRetryableError`. */
+  readonly retryIf?: ((error: unknown) => boolean) | undefined;
+  /** Told before each wait which run failed, from 1, and how long the wait is. What it throws ends the retries. */
+  readonly onRetry?: ((error: unknown, attempt: number, delayMs: number) => void) | undefined;
+  /** 0 up to, but without, 1. Default `Math.random`. */
+  readonly random?: (() => number) | undefined;
+  /** Milliseconds since 1970, to read dates in an error against. Default `Date.now`. */
+  readonly now?: (() => number) | undefined;
+  /** Default {@link sleep}. */
+  readonly sleep?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
+}
+
+/**
+ * Options of {@link retry}. Defaults: `attempts` 3, `baseMs` 200, `factor` 2, `capMs` 30,000, `jitter` `full`; with a
+ * `schedule` one attempt more than its entries, and `equal`.
+ */
+export interface RetryOptions extends RetryPolicyOptions, RetryWaitOptions {}
+
+/**
+ * Runs `work` until it succeeds, with full-jitter exponential backoff between the runs. A `NonRetryableError` ends it at
+ * once; what an error asks for (`RetryAfterError`, `retryAfter`, a `retry-after` header) replaces the backoff, up to 24 h.
+ *
+ * @param work - Given the number of this run, from 1, and the signal.
+ * @returns What `work` returned.
+ * @throws The last error, as it was thrown; the signal's reason once it has aborted; `TypeError` for options that make no sense.
+ */
+export async function retry<T>(
+  work: (attempt: number, signal: AbortSignal | undefined) => T | Promise<T>,
+  options: RetryOptions = {},
+): Promise<T> {
+  const policy = retryPolicy(options, IN_PROCESS_RETRY);
+  const { signal, retryIf, onRetry, random = Math.random, now = Date.now, sleep: wait = sleep } = options;
+  for (let attempt = 1; ; attempt++) {
+    signal?.throwIfAborted();
+    try {
+      return await work(attempt, signal);
+    } catch (error) {
+      if (attempt >= policy.attempts || isNonRetryableError(error) || (retryIf && !retryIf(error))) throw error;
+      signal?.throwIfAborted();
+      const delayMs = retryDelayMs(error, attempt, policy, random, now());
+      onRetry?.(error, attempt, delayMs);
+      await wait(delayMs, signal);
+    }
+  }
+}
+
+/**
+ * Resolves after `ms` milliseconds; 0 lets pending events run first. The timer keeps the process alive.
+ *
+ * @param ms - From 0; more than a timer can hold (24.8 days) is waited for in legs.
+ * @param signal - Ends the wait at once.
+ * @throws The signal's reason when it aborts, or had before; `TypeError` when `ms` is not such a number.
+ */
+export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (!(ms >= 0)) throw new TypeError('Pass sleep a number of milliseconds from 0.');
+    signal?.throwIfAborted();
+    let timer: ReturnType<typeof setTimeout>;
+    const abort = () => {
+      clearTimeout(timer);
+      reject(signal?.reason);
+    };
+    const startLeg = (leftMs: number) => {
+      timer = setTimeout(
+        () => {
+          if (leftMs > MAX_TIMER_MS) return startLeg(leftMs - MAX_TIMER_MS);
+          signal?.removeEventListener('abort', abort);
+          resolve();
+        },
+        Math.min(leftMs, MAX_TIMER_MS),
+      );
+    };
+    signal?.addEventListener('abort', abort, { once: true });
+    startLeg(ms);
+  });
+}
+
+/** Options of a {@link WebhookRetry}. */
+export interface WebhookRetryOptions extends RetryWaitOptions {
+  /** The ceiling of a wait never grows beyond this, in milliseconds. Default 24 h. */
+  readonly capMs?: number | undefined;
+  /** `none` waits exactly `baseDelay`, then twice that, and so on. Default `full`. */
+  readonly jitter?: RetryPolicyOptions['jitter'];
+  /** Told of each failed run that is followed by another (`warn`). Default: nobody. */
+  readonly logger?: WebhookLogger | undefined;
+}
+
+/** How {@link WebhookRetry.process} ended: after how many runs, and with which error message. */
+export type WebhookRetryResult =
+  | { readonly success: true; readonly attempts: number }
+  | { readonly success: false; readonly attempts: number; readonly error: string };
+
+/**
+ * Runs a handler for an event until it succeeds, in this process: what it has not finished is lost with the process, see
+ * the queues for what is not. As documented, but for jitter: a wait is a random part of `baseDelay`, then of twice that, and so on.
+ *
+ * @example
+ * ```ts
+ * const result = await new WebhookRetry(5).process(event, sendWelcomeEmail);
+ * if (!result.success) console.error(result.error);
+ * ```
+ */
+export class WebhookRetry {
+  /** Runs in all, the first included. */
+  readonly maxRetries: number;
+  /** The ceiling of the first wait, in milliseconds. */
+  readonly baseDelay: number;
+  readonly #options: WebhookRetryOptions;
+
+  /**
+   * @param maxRetries - Runs in all, the first included, as documented: a whole number from 1. Default 3.
+   * @param baseDelay - The ceiling of the first wait, in milliseconds. Default 1000.
+   * @throws TypeError when one of them, or an option, makes no sense.
+   */
+  constructor(maxRetries = 3, baseDelay = 1000, options: WebhookRetryOptions = {}) {
+    this.maxRetries = maxRetries;
+    this.baseDelay = baseDelay;
+    this.#options = { ...options, capMs: options.capMs ?? MAX_RETRY_AFTER_MS };
+    retryPolicy({ ...this.#options, attempts: maxRetries, baseMs: baseDelay }, IN_PROCESS_RETRY);
+  }
+
+  /**
+   * Runs `handler` with `event`. Never rejects: a handler that failed for good, or a signal that aborted, is a result, with
+   * the message of the error. A `NonRetryableError` is not retried; what an error asks for replaces the wait, up to 24 h.
+   */
+  async process<E>(event: E, handler: (event: E) => unknown): Promise<WebhookRetryResult> {
+    const { logger, onRetry } = this.#options;
+    let attempts = 0;
+    const run = async () => {
+      attempts++;
+      await handler(event);
+    };
+    try {
+      await retry(run, {
+        ...this.#options,
+        attempts: this.maxRetries,
+        baseMs: this.baseDelay,
+        onRetry: (error, attempt, delayMs) => {
+          logAboutEvent(
+            logger,
+            'warn',
+            event,
+            { attempt, delayMs, err: error },
+            'Webhook handler failed; it runs again',
+          );
+          onRetry?.(error, attempt, delayMs);
+        },
+      });
+      return { success: true, attempts };
+    } catch (error) {
+      return { success: false, attempts, error: errorText(error) };
+    }
+  }
+}
+
+/** Logs with the id and type of `event`, made harmless, and nothing else of it. Never throws, whatever the logger does. @internal */
+export function logAboutEvent(
+  logger: WebhookLogger | undefined,
+  level: 'warn' | 'error',
+  event: unknown,
+  fields: object,
+  message: string,
+): void {
+  try {
+    const { id, type } = (event ?? {}) as { readonly id?: unknown; readonly type?: unknown };
+    logger?.[level]({ event_id: harmless(id), event_type: harmless(type), ...fields }, message);
+  } catch {
+    // A broken logger must not decide what becomes of an event.
+  }
+}
+
+function harmless(text: unknown): string | undefined {
+  if (typeof text !== 'string') return undefined;
+  // Line ends, terminal escapes and marks that reorder text would let an event write log lines of its own.
+  const escaped = (character: string) => `\\u{${character.codePointAt(0)?.toString(16)}}`;
+  return text.slice(0, 255).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
+}
+
+function errorText(error: unknown): string {
+  try {
+    const message = (error as { readonly message?: unknown } | null | undefined)?.message;
+    return typeof message === 'string' && message ? message : String(error);
+  } catch {
+    return 'The handler threw something that is no text.';
+  }
+}

@@ -1,0 +1,152 @@
+import type { ReceivedWebhookEvent } from '../events/index.ts';
+import type { WebhookLogger } from '../report/logger.ts';
+import type { RetryPolicy, RetryPolicyOptions } from '../retry/retry.ts';
+import type { Claim, WebhookStore } from '../store.ts';
+import type { Alarm, Alarms } from './deadlines.ts';
+import type { Lease } from './lease.ts';
+
+/** What a handler gets beside its event. */
+export interface HandlerContext {
+  /** Runs of this handler for this event, this one included. */
+  readonly attempt: number;
+  /** Aborts at the handler's deadline, when the claim passes to another worker, and when a worker is stopped. */
+  readonly signal: AbortSignal;
+  /** `<tenant:><event id>:<handler>`: the same on every attempt. Pass it to APIs that take an idempotency key. */
+  readonly idempotencyKey: string;
+  /** The claim's number: grows with each claim of this event. */
+  readonly fencingToken: number;
+  readonly handlerName: string;
+  readonly tenant?: string | undefined;
+  /** The verified bytes. */
+  readonly rawBody: Uint8Array;
+  readonly logger: WebhookLogger;
+  /**
+   * Runs `work` once for this event and handler: a later attempt gets the stored result. JSON of at most 8 kB is kept;
+   * step names are 1 to 64 of `A-Z a-z 0-9 _ . -`. A crash between the work and its checkpoint runs it again.
+   */
+  once<T>(step: string, work: () => T | Promise<T>): Promise<T>;
+  /** Whether this handler already applied a newer `created` for the entity. Equal seconds are not stale. */
+  isStale(entity: string): Promise<boolean>;
+  /** With `{ transaction: true }` on a store that offers it: the open transaction; its commit marks this handler done. */
+  readonly tx?: unknown;
+  /** With `{ transaction: true }` on a SQLite store: run once, in the transaction that marks this handler done. */
+  // biome-ignore lint/suspicious/noExplicitAny: the driver's own database type, which the core does not know
+  readonly commit?: ((effect: (db: any) => void) => void) | undefined;
+}
+
+/** Runs for an event. What it returns is awaited and dropped; what it throws makes it run again. */
+export type Handler<Event> = (event: Event, context: HandlerContext) => unknown | Promise<unknown>;
+
+/** Options of `on`. */
+export interface HandlerOptions<Event = ReceivedWebhookEvent> {
+  /** Names the handler's checkpoint, 1 to 64 of `A-Z a-z 0-9 _ . -`. Default: the function's name, else its place. */
+  readonly name?: string;
+  /** Marks the handler done in the transaction of its effects: `context.tx` or `context.commit`. Default false. */
+  readonly transaction?: boolean;
+  /** Runs one event of a key at a time. */
+  readonly serialBy?: (event: Event) => string;
+  /** Overrides `handlerTimeoutMs`. */
+  readonly timeoutMs?: number;
+  /** Overrides members of the handler's `retry`. */
+  readonly retry?: RetryPolicyOptions;
+}
+
+/** One registered handler. */
+export interface Registration {
+  /** `<patterns>#<name>`: the handler's identity in checkpoints. */
+  readonly id: string;
+  readonly name: string;
+  readonly patterns: readonly string[];
+  readonly handler: Handler<ReceivedWebhookEvent>;
+  readonly options: HandlerOptions;
+}
+
+export interface Registry {
+  add(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>, options: HandlerOptions): void;
+  remove(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>): void;
+  /** The handlers of a type, in the order of their registration. */
+  match(type: string): readonly Registration[];
+  /** Every pattern that is registered. */
+  patterns(): readonly string[];
+}
+
+/** What every run needs and no run changes. */
+export interface Core {
+  readonly store: WebhookStore;
+  readonly registry: Registry;
+  readonly alarms: Alarms;
+  readonly logger: WebhookLogger;
+  readonly handlerTimeoutMs: number;
+  readonly retry: RetryPolicy;
+  /** Attempts are made within the request; else a queue makes them. */
+  readonly inRequest: boolean;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Logs a failed run and tells `onError`. */
+  report(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
+}
+
+/** One verified event to be processed. */
+export interface Job {
+  readonly event: ReceivedWebhookEvent;
+  readonly tenant: string | undefined;
+  readonly key: string;
+  readonly body: Uint8Array;
+  readonly bodyHash: string;
+}
+
+/** A claimed event with what its handlers share. */
+export interface Execution {
+  readonly core: Core;
+  readonly job: Job;
+  readonly claim: Extract<Claim, { status: 'acquired' }>;
+  /** Checkpoints: those of the claim, and those made since. */
+  steps: Readonly<Record<string, string>>;
+  readonly lease: Lease;
+  readonly startedAtMs: number;
+  /** Its handlers, once they are started. */
+  readonly runs: HandlerRun[];
+  /** Handlers that have not succeeded yet, in this claim. */
+  pending: number;
+  /** Handlers that neither ended nor reached their deadline. */
+  open: number;
+  /** Called when none is open any longer. */
+  wake: (() => void) | undefined;
+}
+
+export function keepStep(execution: Execution, id: string, value: string): void {
+  execution.steps = { ...execution.steps, [id]: value };
+}
+
+/** One handler at work on one event, over all its attempts within this claim: the alarm of its own deadline. */
+export interface HandlerRun extends Alarm {
+  readonly execution: Execution;
+  readonly registration: Registration;
+  /** Made when the handler first asks for its signal. */
+  controller: AbortController | undefined;
+  /** Why the handler should stop. */
+  stopReason: unknown;
+  /** Entities of which the handler asked whether it is stale. */
+  entities: Set<string> | undefined;
+  effect: ((db: unknown) => void) | undefined;
+  /** Steps that this attempt is at or has done. */
+  onces: Map<string, Promise<unknown>> | undefined;
+  /** How it ended, or that its deadline passed, whichever came first. */
+  result: HandlerResult | undefined;
+  /** When the handler itself has settled. Never rejects. */
+  settled: Promise<HandlerResult> | undefined;
+}
+
+/** How a handler ended. */
+export type HandlerResult =
+  | { readonly kind: 'done'; readonly registration: Registration; readonly runs: number }
+  | {
+      readonly kind: 'failed';
+      readonly registration: Registration;
+      readonly runs: number;
+      readonly error: unknown;
+      /** The deadline passed; the handler may still be running. */
+      readonly timedOut?: boolean;
+    }
+  /** Another event holds the lane. */
+  | { readonly kind: 'waiting'; readonly registration: Registration; readonly runs: 0; readonly inMs: number };

@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict';
+import { eventKey } from '../../../index.ts';
+import {
+  bury,
+  bytesOf,
+  CREATED,
+  deliver,
+  QUEUED,
+  type QueueBench,
+  type QueueCase,
+  TENANTS,
+  untilState,
+} from './bench.ts';
+
+/** What becomes of events that failed for good. */
+export const letterCases: readonly QueueCase[] = [
+  {
+    name: 'a dead letter has all that is known of its event, and no signature',
+    async run(bench) {
+      const beforeMs = Date.now() - SKEW_MS;
+      await bury(bench, 'evt_1');
+      const [letter, ...more] = await bench.queue.deadLetters.list();
+      assert.ok(letter);
+      assert.deepEqual(more, []);
+      const { body, error, failedAtMs, receivedAtMs, headers, ...rest } = letter;
+      assert.deepEqual(withoutUndefined(rest), {
+        id: 'evt_1',
+        key: 'evt_1',
+        eventId: 'evt_1',
+        type: 'user.created',
+        created: CREATED,
+        failures: 1,
+      });
+      assert.deepEqual(Buffer.from(body), bytesOf('evt_1'));
+      assert.match(error, /broken.*cannot/);
+      assert.deepEqual({ ...headers }, { 'content-type': 'application/json', 'x-request-id': 'req_1' });
+      assert.ok(receivedAtMs > beforeMs && failedAtMs > beforeMs && failedAtMs < Date.now() + SKEW_MS);
+      assert.deepEqual(await bench.queue.deadLetters.get('evt_1'), letter);
+      assert.equal(await bench.queue.deadLetters.get('evt_2'), undefined);
+    },
+  },
+  {
+    name: 'dead letters are listed oldest failure first, by type, pattern, tenant, time and number',
+    async run(bench) {
+      const { deadLetters } = bench.queue;
+      const list = async (query: Parameters<typeof deadLetters.list>[0]) =>
+        (await deadLetters.list(query)).map(({ id }) => id);
+      await buryTyped(bench);
+      assert.deepEqual(await list({}), ['acme:evt_1', 'acme:evt_2', 'blue:evt_1']);
+      assert.deepEqual(await list({ type: '*' }), ['acme:evt_1', 'acme:evt_2', 'blue:evt_1']);
+      assert.deepEqual(await list({ type: 'user.created' }), ['acme:evt_1', 'blue:evt_1']);
+      assert.deepEqual(await list({ type: 'auth.*' }), ['acme:evt_2']);
+      assert.deepEqual(await list({ type: 'user' }), []);
+      assert.deepEqual(await list({ tenant: 'blue' }), ['blue:evt_1']);
+      assert.deepEqual(await list({ tenant: 'acme', type: 'user.*' }), ['acme:evt_1']);
+      assert.deepEqual(await list({ limit: 2 }), ['acme:evt_1', 'acme:evt_2']);
+      const second = await deadLetters.get('acme:evt_2');
+      assert.deepEqual(await list({ sinceMs: second?.failedAtMs ?? 0 }), ['acme:evt_2', 'blue:evt_1']);
+    },
+  },
+  {
+    name: 'a replay that keeps the steps runs only what had failed',
+    async run(bench) {
+      const { runs, deadOne } = await oneOfTwoFails(bench);
+      assert.equal(await bench.queue.deadLetters.replay([deadOne], { steps: 'keep' }), 1);
+      await untilState(bench, deadOne, 'done');
+      assert.deepEqual(runs, ['shaky', 'sound', 'shaky']);
+      assert.deepEqual(await bench.queue.deadLetters.list(), []);
+    },
+  },
+  {
+    name: 'a replay that clears the steps runs every handler again',
+    async run(bench) {
+      const { runs, deadOne } = await oneOfTwoFails(bench);
+      assert.equal(await bench.queue.deadLetters.replay([deadOne], { steps: 'clear' }), 1);
+      await untilState(bench, deadOne, 'done');
+      assert.deepEqual(runs.slice(0, 2), ['shaky', 'sound']);
+      assert.deepEqual(runs.slice(2).sort(), ['shaky', 'sound']);
+    },
+  },
+  {
+    name: 'a replay gives an event all its attempts again, and its exact bytes',
+    async run(bench) {
+      await bury(bench, 'evt_1');
+      const webhooks = bench.receiver();
+      let runs = 0;
+      let seen: Uint8Array | undefined;
+      webhooks.on('*', function broken(_, { rawBody }) {
+        seen = Uint8Array.from(rawBody);
+        if (++runs < 3) throw new Error('not yet');
+      });
+      await webhooks.start();
+      assert.equal(await bench.queue.deadLetters.replay(['evt_1']), 1);
+      await untilState(bench, 'evt_1', 'done');
+      await webhooks.stop();
+      assert.equal(runs, 3);
+      assert.deepEqual(seen && Buffer.from(seen), bytesOf('evt_1'));
+    },
+  },
+  {
+    name: 'a replay by filter takes what the filter lists; what is not dead is not replayed',
+    async run(bench) {
+      await buryTyped(bench);
+      const { deadLetters, store } = bench.queue;
+      assert.equal(await deadLetters.replay({ tenant: 'acme' }), 2);
+      assert.equal(await deadLetters.replay({ tenant: 'acme' }), 0);
+      assert.equal(await deadLetters.replay(['acme:evt_1', 'no such event']), 0);
+      assert.equal((await store.get(eventKey('acme', 'evt_2')))?.state, 'free');
+      assert.deepEqual(
+        (await deadLetters.list()).map(({ id }) => id),
+        ['blue:evt_1'],
+      );
+    },
+  },
+  {
+    name: 'a replay keeps to the rate that it is told, and ends with its signal',
+    async run(bench) {
+      const { deadLetters } = bench.queue;
+      const ids = ['evt_1', 'evt_2', 'evt_3'];
+      await bury(bench, ...ids);
+      const startedAtMs = performance.now();
+      const controller = new AbortController();
+      const stopped = new Error('enough');
+      const replayed = deadLetters.replay(ids, { ratePerSecond: 5, signal: controller.signal });
+      const ended = replayed.then(
+        () => 'all of them',
+        (error: unknown) => error,
+      );
+      await bench.until('the second one to be queued', async () => {
+        const left = await deadLetters.list();
+        return left.length < 2 ? true : undefined;
+      });
+      assert.ok(performance.now() - startedAtMs >= 190, 'The second one came too early.');
+      controller.abort(stopped);
+      assert.equal(await ended, stopped);
+      assert.deepEqual(
+        (await deadLetters.list()).map(({ id }) => id),
+        ['evt_3'],
+      );
+    },
+  },
+  {
+    name: 'what is discarded is gone, and is an event to run when it is delivered again',
+    async run(bench) {
+      await bury(bench, 'evt_1', 'evt_2');
+      const { deadLetters } = bench.queue;
+      assert.equal(await deadLetters.discard(['evt_1', 'evt_3']), 1);
+      assert.equal(await deadLetters.get('evt_1'), undefined);
+      assert.equal(await deadLetters.replay(['evt_1']), 0);
+      assert.equal((await bench.queue.stats()).dead, 1);
+      const webhooks = bench.receiver();
+      const seen: string[] = [];
+      webhooks.on('*', function mended({ id }) {
+        seen.push(id);
+      });
+      await webhooks.start();
+      assert.deepEqual(await deliver(webhooks, bytesOf('evt_1')), QUEUED);
+      await untilState(bench, 'evt_1', 'done');
+      await webhooks.stop();
+      assert.deepEqual(seen, ['evt_1']);
+    },
+  },
+];
+
+// Between this clock and the engine's.
+const SKEW_MS = 60_000;
+
+async function buryTyped(bench: QueueBench): Promise<void> {
+  const webhooks = bench.receiver({ ...TENANTS, retry: { attempts: 1 } });
+  webhooks.on('*', () => {
+    throw new Error('cannot');
+  });
+  await webhooks.start();
+  const events = [
+    ['acme', 'evt_1', 'user.created'],
+    ['acme', 'evt_2', 'auth.login'],
+    ['blue', 'evt_1', 'user.created'],
+  ] as const;
+  for (const [tenant, id, type] of events) {
+    assert.deepEqual(await deliver(webhooks, bytesOf(id, { type }), { params: { tenant } }), QUEUED);
+    const letter = await bench.until(`${id} to be dead`, () => bench.queue.deadLetters.get(`${tenant}:${id}`));
+    // The next one fails in a later millisecond.
+    await bench.until('the next millisecond', () => (Date.now() > letter.failedAtMs ? true : undefined));
+  }
+  await webhooks.stop();
+}
+
+/** A dead event of which one handler had succeeded, and workers for which the other one is mended. */
+async function oneOfTwoFails(bench: QueueBench): Promise<{ readonly runs: string[]; readonly deadOne: string }> {
+  const webhooks = bench.receiver({ retry: { attempts: 1 } });
+  const runs: string[] = [];
+  webhooks.on(
+    '*',
+    () => {
+      runs.push('shaky');
+      if (runs.length === 1) throw new Error('cannot');
+    },
+    { name: 'shaky' },
+  );
+  webhooks.on('*', () => void runs.push('sound'), { name: 'sound' });
+  await webhooks.start();
+  assert.deepEqual(await deliver(webhooks, bytesOf('evt_1')), QUEUED);
+  await bench.until('the dead letter', () => bench.queue.deadLetters.get('evt_1'));
+  assert.deepEqual(runs, ['shaky', 'sound']);
+  return { runs, deadOne: 'evt_1' };
+}
+
+function withoutUndefined(value: object): object {
+  return Object.fromEntries(Object.entries(value).filter(([, one]) => one !== undefined));
+}

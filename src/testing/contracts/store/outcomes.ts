@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict';
+import type { FailOptions, WebhookStore } from '../../../index.ts';
+import { claim, claimInTime, HASH, LONG_MS, OTHER_HASH, type StoreCase, tryClaim } from './bench.ts';
+
+/** How a claim ends, and what comes after it. */
+export const outcomeCases: readonly StoreCase[] = [
+  {
+    name: 'completing is for whoever holds the claim, and may be asked again',
+    async run({ store }) {
+      const { token } = await claim(store, 'k');
+      assert.equal(await store.complete('k', `${token}x`), false);
+      assert.equal((await store.get('k'))?.state, 'active');
+      const answers = await Promise.all([store.complete('k', token), store.complete('k', token)]);
+      assert.deepEqual([...answers, await store.complete('k', token)], [true, true, true]);
+      assert.equal(await store.complete('k', `${token}x`), false);
+      assert.equal((await store.get('k'))?.state, 'done');
+    },
+  },
+  {
+    name: 'after completing, its token changes nothing any more',
+    async run({ store }) {
+      const { token } = await claim(store, 'k');
+      await store.complete('k', token);
+      assert.equal(await store.extend('k', token, LONG_MS), false);
+      assert.equal(await store.checkpoint('k', token, 'step', '1'), 'lost');
+      assert.equal(await store.fail('k', token, { error: 'x' }), false);
+      assert.equal(await store.fail('k', token, { error: 'x', dead: true }), false);
+      assert.deepEqual(await tryClaim(store, 'k'), { status: 'done' });
+    },
+  },
+  {
+    name: 'a failure frees the key at once, and is counted and remembered',
+    async run({ store }) {
+      const { token } = await claim(store, 'k');
+      assert.equal(await store.fail('k', token, { error: 'welcome: CRM is down\ncaused by \u{1f511} "\'' }), true);
+      const row = await store.get('k');
+      assert.deepEqual(
+        [row?.state, row?.failures, row?.error],
+        ['free', 1, 'welcome: CRM is down\ncaused by \u{1f511} "\''],
+      );
+      assert.equal(await store.fail('k', token, { error: 'x' }), false);
+      assert.equal(await store.extend('k', token, LONG_MS), false);
+      assert.equal(await store.complete('k', token), false);
+      const { failures, attempt, claims } = await claim(store, 'k');
+      assert.deepEqual({ failures, attempt, claims }, { failures: 1, attempt: 2, claims: 2 });
+    },
+  },
+  {
+    name: 'an error of any length can be kept',
+    async run({ store }) {
+      const { token } = await claim(store, 'k');
+      const error = '\u00e9\n'.repeat(5000);
+      assert.equal(await store.fail('k', token, { error }), true);
+      assert.ok(error.startsWith((await store.get('k'))?.error?.slice(0, 100) ?? 'nothing'));
+    },
+  },
+  {
+    name: 'a claim that is given back counts neither as a claim nor as a failure',
+    async run(bench) {
+      const { store } = bench;
+      for (let attempt = 1; attempt <= 15; attempt++) {
+        const given = await claimInTime(bench, 'k');
+        assert.deepEqual([given.attempt, given.claims, given.failures], [attempt, 1, 0]);
+        assert.equal(await store.fail('k', given.token, attempt % 2 ? {} : { retryInMs: 1 }), true);
+      }
+      const row = await store.get('k');
+      assert.deepEqual([row?.state, row?.claims, row?.failures, row?.error], ['free', 0, 0, undefined]);
+    },
+  },
+  {
+    name: 'claims and failures are counted apart, so that lost ones show',
+    async run(bench) {
+      const { store, shortMs } = bench;
+      await store.fail('k', (await claim(store, 'k')).token, { error: 'x' });
+      await claim(store, 'k', shortMs);
+      const { attempt, claims, failures, token } = await claimInTime(bench, 'k');
+      assert.deepEqual({ attempt, claims, failures }, { attempt: 3, claims: 3, failures: 1 });
+      await store.fail('k', token, { error: 'x', retryInMs: 1 });
+      const last = await claimInTime(bench, 'k');
+      assert.deepEqual([last.attempt, last.claims, last.failures], [4, 4, 2]);
+    },
+  },
+  {
+    name: 'an event that waits is busy until its time, and then free',
+    async run(bench) {
+      const { store, shortMs } = bench;
+      await store.fail('k', (await claim(store, 'k')).token, { error: 'x', retryInMs: LONG_MS });
+      const busy = await tryClaim(store, 'k');
+      assert.ok(busy.status === 'busy' && busy.retryAfterMs > 0 && busy.retryAfterMs <= LONG_MS);
+      await store.fail('k2', (await claim(store, 'k2')).token, { error: 'x', retryInMs: shortMs });
+      assert.equal((await claimInTime(bench, 'k2')).attempt, 2);
+    },
+  },
+  {
+    name: 'a dead event is dead until it is revived',
+    async run({ store }) {
+      await store.fail('k', (await claim(store, 'k')).token, { error: 'x' });
+      assert.equal(await store.fail('k', (await claim(store, 'k')).token, { dead: true, error: 'last' }), true);
+      assert.deepEqual(await tryClaim(store, 'k'), { status: 'dead', failures: 2 });
+      const row = await store.get('k');
+      assert.deepEqual([row?.state, row?.error], ['dead', 'last']);
+      assert.equal(await store.revive('k', { steps: 'keep' }), true);
+      const { attempt, claims, failures } = await claim(store, 'k');
+      assert.deepEqual({ attempt, claims, failures }, { attempt: 3, claims: 1, failures: 0 });
+    },
+  },
+  {
+    name: 'reviving keeps the steps, or clears them',
+    async run({ store }) {
+      for (const steps of ['keep', 'clear'] as const) {
+        const { token } = await claim(store, steps);
+        await store.checkpoint(steps, token, 'step', '1');
+        await store.fail(steps, token, { dead: true, error: 'x' });
+        assert.equal(await store.revive(steps, { steps }), true);
+        const revived = await claim(store, steps);
+        assert.deepEqual({ ...revived.steps }, steps === 'keep' ? { step: '1' } : {});
+        const saved = await store.checkpoint(steps, revived.token, 'step', '2');
+        assert.equal(saved, steps === 'keep' ? 'exists' : 'saved');
+      }
+    },
+  },
+  {
+    name: 'only what is dead or done is revived, and only once',
+    async run({ store }) {
+      const { token } = await claim(store, 'k');
+      assert.equal(await store.revive('k', { steps: 'clear' }), false);
+      assert.equal((await tryClaim(store, 'k')).status, 'busy');
+      await store.complete('k', token);
+      const revivals = await Promise.all([1, 2, 3].map(() => store.revive('k', { steps: 'clear' })));
+      assert.deepEqual(revivals.filter(Boolean), [true]);
+      const { attempt, claims, failures, token: next } = await claim(store, 'k');
+      assert.deepEqual({ attempt, claims, failures }, { attempt: 2, claims: 1, failures: 0 });
+      assert.equal(await store.complete('k', token), false);
+      await store.fail('k', next, { error: 'x' });
+      assert.equal(await store.revive('k', { steps: 'clear' }), false);
+    },
+  },
+  {
+    name: 'other bytes are a conflict while an event runs, waits, is dead, done or revived, and change nothing',
+    async run(bench) {
+      for (const [state, bring] of Object.entries(holding)) {
+        await bring(bench.store, state);
+        const before = await bench.store.get(state);
+        assert.deepEqual(await tryClaim(bench.store, state, LONG_MS, OTHER_HASH), { status: 'conflict' }, state);
+        assert.deepEqual(await bench.store.get(state), before, state);
+        assert.equal(before?.bodyHash, HASH, state);
+      }
+    },
+  },
+  {
+    name: 'other bytes are a conflict even after the lease of a worker that vanished',
+    async run(bench) {
+      const { store, shortMs, pass } = bench;
+      await claim(store, 'k', shortMs);
+      await pass(shortMs * 2);
+      assert.deepEqual(await tryClaim(store, 'k', LONG_MS, OTHER_HASH), { status: 'conflict' });
+      assert.equal((await claimInTime(bench, 'k')).attempt, 2);
+    },
+  },
+  {
+    name: 'other bytes replace those of a failed event that nothing holds, and its steps',
+    async run({ store }) {
+      const first = await claim(store, 'k');
+      assert.equal(first.bodyReplaced ?? false, false);
+      await store.checkpoint('k', first.token, 'step', '1');
+      await store.fail('k', first.token, { error: 'x' });
+      const replaced = await claim(store, 'k', LONG_MS, OTHER_HASH);
+      assert.deepEqual([replaced.bodyReplaced, replaced.attempt, { ...replaced.steps }], [true, 2, {}]);
+      assert.deepEqual(await tryClaim(store, 'k'), { status: 'conflict' });
+      assert.equal(await store.checkpoint('k', replaced.token, 'step', '2'), 'saved');
+      await store.fail('k', replaced.token, { error: 'x' });
+      const again = await claim(store, 'k', LONG_MS, OTHER_HASH);
+      assert.deepEqual([again.bodyReplaced ?? false, { ...again.steps }], [false, { step: '2' }]);
+    },
+  },
+  {
+    name: 'of ten workers on twenty events each event is completed once',
+    async run({ store }) {
+      const completed: string[] = [];
+      const work = async () => {
+        for (let i = 0; i < 20; i++) {
+          const answer = await tryClaim(store, `k${i}`);
+          if (answer.status === 'acquired' && (await store.complete(`k${i}`, answer.token))) completed.push(`k${i}`);
+        }
+      };
+      await Promise.all(Array.from({ length: 10 }, work));
+      assert.deepEqual([completed.length, new Set(completed).size], [20, 20]);
+    },
+  },
+];
+
+// Each brings an event into a state in which its bytes are still needed, or were.
+const holding: Readonly<Record<string, (store: WebhookStore, key: string) => Promise<unknown>>> = {
+  active: claim,
+  waiting: (store, key) => failed(store, key, { error: 'x', retryInMs: LONG_MS }),
+  'given back to a queue': (store, key) => failed(store, key, { retryInMs: LONG_MS }),
+  dead: (store, key) => failed(store, key, { error: 'x', dead: true }),
+  done: async (store, key) => store.complete(key, (await claim(store, key)).token),
+  'revived after its death': async (store, key) => {
+    await failed(store, key, { error: 'x', dead: true });
+    await store.revive(key, { steps: 'keep' });
+  },
+};
+
+async function failed(store: WebhookStore, key: string, options: FailOptions): Promise<void> {
+  assert.equal(await store.fail(key, (await claim(store, key)).token, options), true);
+}

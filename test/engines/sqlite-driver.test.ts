@@ -1,0 +1,163 @@
+import { createRequire } from 'node:module';
+import { type SqliteDatabase, sqliteQueue, sqliteStore } from '@pathfinder/webhooks/sqlite';
+import { describeWebhookQueue, describeWebhookStore } from '@pathfinder/webhooks/testing';
+import type Libsql from 'libsql';
+import { describe, expect, expectTypeOf, it } from 'vitest';
+import { openSqliteFile } from '../../src/engines/sqlite/driver.ts';
+import { databaseFolder, movedClock, openDatabase } from '../support/sqlite.ts';
+import { BUN, inDialect, NODE } from '../support/sqlite-dialects.ts';
+
+const folder = databaseFolder();
+const kinds = ['durable', 'shared', 'transactions'] as const;
+
+for (const [name, dialect] of Object.entries({ BUN, NODE })) {
+  const db = inDialect(openDatabase(folder.file(`${name}.db`)), dialect);
+  const runner = { describe, it };
+  const { now, advance } = movedClock();
+  describeWebhookStore(
+    `sqliteStore in the dialect ${name}`,
+    (o) => ({ store: sqliteStore(db, { ...o, now }), advance }),
+    { runner, kinds },
+  );
+  describeWebhookQueue(`sqliteQueue in the dialect ${name}`, (o) => sqliteQueue(db, { ...o, pollMs: 20 }), {
+    runner,
+    kinds: ['durable', 'shared'],
+  });
+}
+
+/** A module loader that finds what it is given, and notes what it was asked for. */
+function loader(modules: Readonly<Record<string, unknown>>) {
+  const asked: string[] = [];
+  const load = (name: string) => {
+    asked.push(name);
+    if (name in modules) return modules[name];
+    throw new Error(`Cannot find module '${name}'`);
+  };
+  return { load, asked };
+}
+
+/** A driver that remembers the path. */
+function driver(name: string) {
+  return class {
+    readonly opened: string;
+    constructor(path: string) {
+      this.opened = `${name} ${path}`;
+    }
+  };
+}
+
+const better = driver('better-sqlite3');
+const libsql = driver('libsql');
+const builtIn = { DatabaseSync: driver('node:sqlite') };
+
+describe('a path', () => {
+  const rows: readonly (readonly [modules: Record<string, unknown>, nodeVersion: string, opened: string])[] = [
+    [{ 'node:sqlite': builtIn, 'better-sqlite3': better, libsql }, '24.0.0', 'node:sqlite x.db'],
+    [{ 'better-sqlite3': better, libsql }, '22.12.0', 'better-sqlite3 x.db'],
+    [{ libsql }, '22.12.0', 'libsql x.db'],
+    [
+      { 'better-sqlite3/package.json': { version: '12.11.1' }, 'better-sqlite3': better, libsql },
+      '20.19.0',
+      'better-sqlite3 x.db',
+    ],
+    [
+      { 'better-sqlite3/package.json': { version: '13.2.0' }, 'better-sqlite3': better, libsql },
+      '20.19.0',
+      'libsql x.db',
+    ],
+  ];
+
+  it.each(rows)('is opened by the first driver that is there: %o on Node %s', (modules, nodeVersion, opened) => {
+    expect(openSqliteFile('x.db', { load: loader(modules).load, nodeVersion })).toEqual({ opened });
+  });
+
+  it('never loads better-sqlite3 13 into Node 20, which it would take down', () => {
+    const { load, asked } = loader({ 'better-sqlite3/package.json': { version: '13.0.0' }, 'better-sqlite3': better });
+    expect(() => openSqliteFile('x.db', { load, nodeVersion: '20.20.2' })).toThrow(TypeError);
+    expect(asked).toEqual(['node:sqlite', 'better-sqlite3/package.json', 'libsql']);
+  });
+
+  it('without a driver says which package to install, in which version, and why each was not loaded', () => {
+    const open = (nodeVersion: string, modules = {}) => {
+      try {
+        openSqliteFile('x.db', { load: loader(modules).load, nodeVersion });
+      } catch (error) {
+        const { name, message, cause } = error as Error & { readonly cause: AggregateError };
+        return [name, message, ...cause.errors.map(({ message: reason }: Error) => reason)];
+      }
+      return undefined;
+    };
+    expect(open('20.19.0', { 'better-sqlite3/package.json': { version: '13.2.0' } })).toEqual([
+      'TypeError',
+      'No SQLite driver loads in Node 20.19.0. Install libsql 0.5 (`npm install libsql@0.5`), or better-sqlite3 12, which compiles; better-sqlite3 13 and node:sqlite need Node 22.',
+      "Cannot find module 'node:sqlite'",
+      'better-sqlite3 13.2.0 crashes Node 20: it needs Node 22.',
+      "Cannot find module 'libsql'",
+    ]);
+    expect(open('22.11.0')).toEqual([
+      'TypeError',
+      'No SQLite driver loads in Node 22.11.0. Update to Node 22.13, which has node:sqlite, or install better-sqlite3 13 (`npm install better-sqlite3@13`).',
+      "Cannot find module 'node:sqlite'",
+      "Cannot find module 'better-sqlite3'",
+      "Cannot find module 'libsql'",
+    ]);
+  });
+
+  it('is opened with what this machine has', () => {
+    const db = openSqliteFile(folder.file('here.db'));
+    expect(db.prepare('SELECT 1 AS one').get()).toMatchObject({ one: 1 });
+    db.close();
+  });
+
+  it('that no driver can open throws what the driver says', () => {
+    const broken = class {
+      constructor() {
+        throw new Error('unable to open database file');
+      }
+    };
+    const { load } = loader({ libsql: broken });
+    expect(() => openSqliteFile('x.db', { load, nodeVersion: '20.19.0' })).toThrow(/^unable to open database file$/);
+  });
+});
+
+describe('an open database', () => {
+  it('of each driver has the type that is asked for', () => {
+    expectTypeOf<InstanceType<typeof Libsql>>().toExtend<SqliteDatabase>();
+    expectTypeOf<BetterSqlite3>().toExtend<SqliteDatabase>();
+    expectTypeOf<NodeSqlite>().toExtend<SqliteDatabase>();
+    expectTypeOf<BunSqlite>().toExtend<SqliteDatabase>();
+    const Database = createRequire(import.meta.url)('libsql') as typeof Libsql;
+    expect(sqliteStore(new Database(folder.file('typed.db'))).durable).toBe(true);
+  });
+});
+
+// What each of them declares of the methods in question.
+interface BetterSqlite3 {
+  exec(source: string): this;
+  close(): this;
+  prepare(source: string): {
+    get(...params: unknown[]): unknown;
+    all(...params: unknown[]): unknown[];
+    run(...params: unknown[]): { changes: number; lastInsertRowid: number | bigint };
+  };
+}
+type NodeValue = null | number | bigint | string | NodeJS.ArrayBufferView;
+interface NodeSqlite {
+  exec(sql: string): void;
+  close(): void;
+  prepare(sql: string): {
+    get(...values: NodeValue[]): Record<string, null | number | bigint | string | Uint8Array> | undefined;
+    all(...values: NodeValue[]): Record<string, null | number | bigint | string | Uint8Array>[];
+    run(...values: NodeValue[]): { changes: number | bigint; lastInsertRowid: number | bigint };
+  };
+}
+type BunValue = string | bigint | NodeJS.TypedArray | number | boolean | null;
+interface BunSqlite {
+  exec(sql: string, ...bindings: BunValue[][]): { changes: number; lastInsertRowid: number };
+  close(throwOnError?: boolean): void;
+  prepare(sql: string): {
+    get(...params: BunValue[]): unknown;
+    all(...params: BunValue[]): unknown[];
+    run(...params: BunValue[]): { changes: number; lastInsertRowid: number };
+  };
+}

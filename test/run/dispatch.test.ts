@@ -1,0 +1,361 @@
+import { memoryStore, RetryAfterError, WebhookError, type WebhookStore } from '@pathfinder/webhooks';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { answered, RETRY, refused } from '../support/deliver.ts';
+import { gate, receiverWith } from '../support/receiver.ts';
+
+describe('attempts in the request', () => {
+  it('wait as the backoff says, and stop at the last', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const { webhooks, receive } = receiverWith({ retry: { attempts: 3, baseMs: 100, factor: 3, jitter: 'none' } });
+    const at: number[] = [];
+    const began = performance.now();
+    webhooks.on('*', () => {
+      at.push(performance.now() - began);
+      throw new Error('no');
+    });
+    const reply = receive();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(await reply).toEqual(answered('failed', 1, 1, 500));
+    expect(at).toEqual([0, 100, 400]);
+  });
+
+  it('wait as long as an error asks for, while that is before the deadline', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    for (const [waitMs, runs] of [
+      [900, 2],
+      [1000, 1],
+    ] as const) {
+      const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 1000, retry: { attempts: 2, jitter: 'none' } });
+      const work = vi.fn(() => Promise.reject(new RetryAfterError('later', waitMs)));
+      webhooks.on('*', work);
+      const reply = receive();
+      await vi.advanceTimersByTimeAsync(2000);
+      expect(await reply).toEqual(answered('failed', 1, 1, 500));
+      expect(work).toHaveBeenCalledTimes(runs);
+    }
+  });
+
+  it('end at the deadline, also in the middle of a wait', async () => {
+    const { webhooks, errors, receive } = receiverWith({
+      handlerTimeoutMs: 40,
+      retry: { attempts: 9, schedule: [25], jitter: 'none' },
+    });
+    const work = vi.fn(() => Promise.reject(new Error('no')));
+    webhooks.on('*', work);
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(work.mock.calls.length).toBeGreaterThanOrEqual(1);
+    expect(work.mock.calls.length).toBeLessThanOrEqual(2);
+    expect(errors.every((error) => (error as Error).message === 'no')).toBe(true);
+  });
+
+  it('of handlers side by side are their own, and all of them are awaited', async () => {
+    const { webhooks, receive } = receiverWith();
+    const order: string[] = [];
+    const failing =
+      (name: string, times: number) =>
+      (_: unknown, { attempt }: { readonly attempt: number }) => {
+        order.push(`${name}${attempt}`);
+        if (attempt <= times) throw new Error('no');
+      };
+    const slow = gate();
+    webhooks.on('*', failing('a', 0), { name: 'a' }).on('*', failing('b', 2), { name: 'b' });
+    webhooks.on('*', () => slow.promise, { name: 'slow' });
+    const reply = receive();
+    await vi.waitFor(() => expect(order).toHaveLength(4));
+    slow.open();
+    expect(await reply).toEqual(answered('processed', 3));
+    expect(order.slice(0, 2)).toEqual(['a1', 'b1']);
+    expect(order.toSorted()).toEqual(['a1', 'b1', 'b2', 'b3']);
+  });
+
+  it('go on counting from one delivery to the next, for each handler', async () => {
+    const { webhooks, receive } = receiverWith();
+    const seen: Record<string, number[]> = { once: [], often: [] };
+    webhooks.on(
+      '*',
+      (_, { attempt }) => {
+        seen.once?.push(attempt);
+        throw new Error('no');
+      },
+      { name: 'once', retry: { attempts: 1 } },
+    );
+    webhooks.on(
+      '*',
+      (_, { attempt }) => {
+        seen.often?.push(attempt);
+        throw new Error('no');
+      },
+      { name: 'often', retry: { attempts: 2 } },
+    );
+    for (let i = 0; i < 3; i++) expect(await receive()).toEqual(answered('failed', 2, 2, 500));
+    expect(seen).toEqual({ once: [1, 2, 3], often: [1, 2, 3, 4, 5, 6] });
+  });
+});
+
+describe('what a handler may throw', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+
+  it.each<[string, unknown]>([
+    ['a proxy that nobody may touch', proxy],
+    ['a symbol', Symbol('x')],
+    ['a function', () => undefined],
+    ['an error that names itself ours', { [Symbol.for('pathfinder.webhooks.WebhookError')]: true }],
+  ])('also is %s', async (_, thrown) => {
+    const { webhooks, receive } = receiverWith();
+    webhooks.on('*', () => Promise.reject(thrown));
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+  });
+
+  it('is dropped when it comes from work that nobody awaits', async () => {
+    const { webhooks, receive } = receiverWith();
+    webhooks.on('*', (_, { once }) => {
+      void once('floating', () => Promise.reject(new Error('late')));
+    });
+    expect(await receive()).toEqual(answered('processed', 1));
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  });
+
+  it('comes after the deadline without being told twice', async () => {
+    const store = memoryStore();
+    const { webhooks, errors, receive } = receiverWith({ store, handlerTimeoutMs: 20 });
+    const late = gate();
+    webhooks.on('*', (_, { signal }) => late.promise.then(() => signal.throwIfAborted()));
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    late.open();
+    await vi.waitFor(async () => expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 1 }));
+    expect(errors).toEqual([new WebhookError('handler_timeout')]);
+  });
+
+  it('is told again when it is another error than the deadline', async () => {
+    const { webhooks, errors, receive } = receiverWith({ handlerTimeoutMs: 20 });
+    const late = gate();
+    webhooks.on('*', () => late.promise);
+    await receive();
+    late.fail(new Error('of its own'));
+    await vi.waitFor(() => expect(errors).toHaveLength(2));
+    expect(errors).toEqual([new WebhookError('handler_timeout'), new Error('of its own')]);
+  });
+});
+
+describe('the signal', () => {
+  it('is one for all attempts, aborted already where it is first asked for late', async () => {
+    const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20 });
+    const late = gate();
+    const seen: unknown[] = [];
+    webhooks.on('*', async (_, context) => {
+      await late.promise;
+      const { signal } = context;
+      seen.push(signal === context.signal, signal.aborted, signal.reason);
+    });
+    await receive();
+    late.open();
+    await vi.waitFor(() => expect(seen).toEqual([true, true, new WebhookError('handler_timeout')]));
+  });
+
+  it('stays quiet after a handler has succeeded', async () => {
+    const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20 });
+    let kept: AbortSignal | undefined;
+    webhooks.on('*', (_, { signal }) => {
+      kept = signal;
+    });
+    expect(await receive()).toEqual(answered('processed', 1));
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    expect(kept?.aborted).toBe(false);
+  });
+
+  it('may have listeners that throw nothing into the core', async () => {
+    const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
+    const heard = vi.fn();
+    const never = gate();
+    webhooks.on('*', (_, { signal }) => {
+      signal.addEventListener('abort', heard);
+      return never.promise;
+    });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(heard).toHaveBeenCalledTimes(1);
+    never.open();
+  });
+});
+
+describe('once', () => {
+  it('tries a step again that failed, within one attempt too', async () => {
+    const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
+    let runs = 0;
+    const flaky = () => {
+      if (++runs < 3) throw new Error('not yet');
+      return runs;
+    };
+    const got: unknown[] = [];
+    webhooks.on('*', async (_, { once }) => {
+      for (let i = 0; i < 5; i++) got.push(await once('step', flaky).catch(() => 'failed'));
+    });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect([got, runs]).toEqual([['failed', 'failed', 3, 3, 3], 3]);
+  });
+
+  it('keeps the steps of each handler apart', async () => {
+    const { webhooks, receive } = receiverWith();
+    const got: unknown[] = [];
+    for (const name of ['a', 'b']) {
+      webhooks.on('*', async (_, { once }) => void got.push(await once('step', () => name)), { name });
+    }
+    expect(await receive()).toEqual(answered('processed', 2));
+    expect(got.toSorted()).toEqual(['a', 'b']);
+  });
+
+  it.each([8190, 8191])('keeps text of %i characters or says that it is too long', async (length) => {
+    const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
+    webhooks.on('*', async (_, { once }) => void (await once('step', () => 'x'.repeat(length))));
+    expect((await receive()).status).toBe(length === 8190 ? 200 : 500);
+  });
+
+  it.each(['a'.repeat(65), '', 'a/b', 'a b', '~1', 'a\n', 'é'])('refuses the step name %j', async (step) => {
+    const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
+    const work = vi.fn();
+    webhooks.on('*', async (_, { once }) => void (await once(step, work)));
+    expect((await receive()).status).toBe(500);
+    expect(errors).toEqual([new TypeError('A step name has 1 to 64 of the characters A-Z a-z 0-9 _ . and -.')]);
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  it.each(['a'.repeat(64), 'A-z_0.9', 'constructor', '__proto__'])('takes the step name %j', async (step) => {
+    const { webhooks, receive } = receiverWith();
+    const work = vi.fn(() => 1);
+    webhooks.on('*', async (_, { once, attempt }) => {
+      expect(await once(step, work)).toBe(1);
+      if (attempt < 2) throw new Error('again');
+    });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(work).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('checkpoints', () => {
+  function recording(store: WebhookStore = memoryStore()) {
+    const calls: unknown[] = [];
+    const wrapped: WebhookStore = {
+      ...store,
+      checkpoint(key, token, step, value) {
+        calls.push([key, step, value]);
+        return store.checkpoint(key, token, step, value);
+      },
+    };
+    return { calls, store: wrapped };
+  }
+
+  it('are made for all handlers but the last to succeed, which completes the event', async () => {
+    const { calls, store } = recording();
+    const { webhooks, receive } = receiverWith({ store });
+    for (const name of ['a', 'b', 'c']) webhooks.on('*', () => undefined, { name });
+    expect(await receive()).toEqual(answered('processed', 3));
+    expect(calls).toEqual([
+      ['evt_1', '*#a', ''],
+      ['evt_1', '*#b', ''],
+    ]);
+    expect(await receive({ id: 'evt_2', type: 'user.created' })).toEqual(answered('processed', 3));
+  });
+
+  it('are made for each that succeeds beside one that fails, and for the runs beyond a claim', async () => {
+    const { calls, store } = recording();
+    const { webhooks, receive } = receiverWith({ store, retry: { attempts: 3, baseMs: 1 } });
+    webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'fails' });
+    webhooks.on('*', () => undefined, { name: 'works' });
+    await receive();
+    expect(calls).toEqual([
+      ['evt_1', '*#works', ''],
+      ['evt_1', '*#fails/~1', '2'],
+    ]);
+  });
+
+  it('that are lost stop the handlers beside, and the event is left to whoever has it', async () => {
+    const store: WebhookStore = { ...memoryStore(), checkpoint: async () => 'lost' };
+    const complete = vi.spyOn(store, 'complete').mockResolvedValue(false);
+    const { webhooks, receive } = receiverWith({ store });
+    const reasons: unknown[] = [];
+    webhooks.on('*', () => undefined, { name: 'first' });
+    webhooks.on(
+      '*',
+      (_, { signal }) =>
+        new Promise<void>((resolve) => {
+          signal.addEventListener('abort', () => {
+            reasons.push(signal.reason);
+            resolve();
+          });
+        }),
+      { name: 'second' },
+    );
+    expect(await receive()).toEqual(refused(503, 'in_progress', RETRY));
+    expect(reasons.map((reason) => (reason as WebhookError).code)).toEqual(['lease_lost']);
+    expect(complete).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('serialBy', () => {
+  it('keeps the lanes of tenants and of handlers apart', async () => {
+    const keys: string[] = [];
+    const store = memoryStore();
+    const claim: WebhookStore['claim'] = (key, options) => {
+      if (key.startsWith('lane')) keys.push(key);
+      return store.claim(key, options);
+    };
+    const { webhooks, receive } = receiverWith({ store: { ...store, claim } });
+    webhooks.on('user.created', () => undefined, { name: 'a', serialBy: ({ data }) => data.user.id });
+    webhooks.on('user.*', () => undefined, { name: 'b', serialBy: () => '' });
+    expect(await receive()).toEqual(answered('processed', 2));
+    expect(keys).toEqual(['lane\n\nuser.created#a\nuser_1', 'lane\n\nuser.*#b\n']);
+    expect(await store.get(keys[0] ?? '')).toMatchObject({ state: 'free', failures: 0 });
+  });
+
+  it('that throws is a failure of its handler', async () => {
+    const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
+    const work = vi.fn();
+    webhooks.on('*', work, {
+      serialBy: () => {
+        throw new Error('no key');
+      },
+    });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(errors).toEqual([new Error('no key')]);
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  it('whose store cannot take the lane back reports it and answers the outcome', async () => {
+    const store = memoryStore();
+    const fail: WebhookStore['fail'] = (key, ...given) =>
+      key.startsWith('lane') ? Promise.reject(new Error('down')) : store.fail(key, ...given);
+    const { webhooks, errors, receive } = receiverWith({ store: { ...store, fail } });
+    webhooks.on('*', () => undefined, { serialBy: () => 'lane' });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(errors).toEqual([new WebhookError('store_unavailable', { cause: new Error('down') })]);
+  });
+
+  it('frees its lane after a failure, for the next attempt', async () => {
+    const { webhooks, receive } = receiverWith();
+    webhooks.on(
+      '*',
+      (_, { attempt }) => {
+        if (attempt < 3) throw new Error('no');
+      },
+      { serialBy: () => 'lane' },
+    );
+    expect(await receive()).toEqual(answered('processed', 1));
+  });
+});
+
+describe('options of on', () => {
+  it.each([
+    [{ timeoutMs: 0 }, '`timeoutMs` must be a number above 0.'],
+    [{ timeoutMs: Number.NaN }, '`timeoutMs` must be a number above 0.'],
+    [{ timeoutMs: '5' }, '`timeoutMs` must be a number above 0.'],
+    [{ retry: { attempts: 0 } }, 'The retry option attempts must be a whole number from 1.'],
+    [{ retry: { schedule: [] } }, 'The retry option schedule must be an array of at least one number of milliseconds.'],
+    [{ serialBy: 'user' }, '`serialBy` must be a function of the event that returns a key.'],
+  ])('that make no sense are refused when they are given: %j', (options, message) => {
+    const { webhooks } = receiverWith();
+    expect(() => webhooks.on('*', () => undefined, options as never)).toThrow(new TypeError(message));
+    expect(webhooks.eventTypes).toEqual([]);
+  });
+});

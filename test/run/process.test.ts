@@ -1,0 +1,378 @@
+import { createHash } from 'node:crypto';
+import { memoryStore, NonRetryableError, type WebhookStore } from '@pathfinder/webhooks';
+import { describe, expect, it, vi } from 'vitest';
+import { WebhookError } from '../../src/errors.ts';
+import { QUEUED_RETRY } from '../../src/retry/retry.ts';
+import { createAlarms } from '../../src/run/deadlines.ts';
+import type { Core, Job } from '../../src/run/execution.ts';
+import { processEvent } from '../../src/run/process.ts';
+import { createRegistry } from '../../src/run/registry.ts';
+import { answered, bodyOf, RETRY, recordingLogger, refused } from '../support/deliver.ts';
+import { gate, receiverWith } from '../support/receiver.ts';
+
+const hashOf = (body: Uint8Array) => createHash('sha256').update(body).digest('hex');
+
+/** Leaves an event as a queue would that gave it up: dead, with these steps. */
+async function bury(store: WebhookStore, steps: readonly string[]): Promise<void> {
+  const claim = await store.claim('evt_1', { leaseMs: 1000, bodyHash: hashOf(bodyOf()) });
+  if (claim.status !== 'acquired') throw new Error(claim.status);
+  for (const step of steps) await store.checkpoint('evt_1', claim.token, step, '');
+  await store.fail('evt_1', claim.token, { dead: true, error: 'x' });
+}
+
+describe('an event that was dead and comes again', () => {
+  it('runs only the handlers that have not succeeded', async () => {
+    const store = memoryStore();
+    await bury(store, ['*#done']);
+    const { webhooks, receive } = receiverWith({ store });
+    const [done, failed] = [vi.fn(), vi.fn()];
+    webhooks.on('*', done, { name: 'done' }).on('*', failed, { name: 'failed' });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect([done.mock.calls.length, failed.mock.calls.length]).toEqual([0, 1]);
+    expect(await receive()).toEqual(answered('duplicate'));
+  });
+
+  it('is 503 where it cannot be revived, or is dead again', async () => {
+    for (const revive of [() => Promise.reject(new Error('down')), async () => false]) {
+      const store = memoryStore();
+      await bury(store, []);
+      const { webhooks, receive } = receiverWith({ store: { ...store, revive } });
+      webhooks.on('*', () => undefined);
+      const code = revive.length === 0 && (await revive().catch(() => true)) ? 'store_unavailable' : 'in_progress';
+      expect(await receive()).toEqual(refused(503, code, RETRY));
+    }
+  });
+
+  it('may run past its deadline and be recorded by a store that has gone, without an unhandled rejection', async () => {
+    const store = memoryStore();
+    await bury(store, []);
+    const late = gate();
+    const complete = () => Promise.reject(new Error('down'));
+    const { webhooks, logger, receive } = receiverWith({ store: { ...store, complete }, handlerTimeoutMs: 20 });
+    webhooks.on('*', () => late.promise);
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    late.open();
+    await vi.waitFor(() =>
+      expect(logger.lines.map(({ message }) => message)).toContain('Work behind a webhook reply failed'),
+    );
+  });
+});
+
+describe('copies of an event at the same time', () => {
+  /** A store whose first claim is the last to arrive. */
+  function overtaking(): WebhookStore {
+    const store = memoryStore();
+    let claims = 0;
+    return {
+      ...store,
+      async claim(key, options) {
+        if (++claims === 1) await new Promise((resolve) => setTimeout(resolve, 20));
+        return store.claim(key, options);
+      },
+    };
+  }
+
+  it('are one run and its duplicates, in whatever order the store hears of them', async () => {
+    const { webhooks, receive } = receiverWith({ store: overtaking() });
+    const work = vi.fn(() => new Promise((resolve) => setTimeout(resolve, 40)));
+    webhooks.on('*', work);
+    const replies = await Promise.all([receive(), receive(), receive()]);
+    expect(replies).toEqual([answered('processed', 1), answered('duplicate'), answered('duplicate')]);
+    expect(work).toHaveBeenCalledTimes(1);
+    expect(webhooks.metrics.getStats()).toMatchObject({ received: 1, processed: 1, duplicates: 2 });
+  });
+
+  it('hear the error of a store that the first could not reach', async () => {
+    const store = { ...memoryStore(), claim: () => Promise.reject(new Error('down')) };
+    const { webhooks, errors, receive } = receiverWith({ store });
+    webhooks.on('*', () => undefined);
+    expect(await Promise.all([receive(), receive()])).toEqual(Array(2).fill(refused(503, 'store_unavailable', RETRY)));
+    expect(errors).toHaveLength(2);
+  });
+
+  it('wait on beside one with other bytes, which is a conflict', async () => {
+    const { webhooks, receive } = receiverWith();
+    const work = gate();
+    webhooks.on('*', () => work.promise);
+    const first = receive();
+    expect(await receive({ created: 5 })).toEqual(refused(409, 'id_conflict'));
+    const copy = receive();
+    work.open();
+    expect(await Promise.all([first, copy])).toEqual([answered('processed', 1), answered('duplicate')]);
+  });
+
+  it('hear of the failure of the first, which counts once', async () => {
+    const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
+    const work = gate();
+    webhooks.on('*', () => work.promise);
+    const replies = [receive(), receive()];
+    work.fail(new Error('no'));
+    expect(await Promise.all(replies)).toEqual(Array(2).fill(answered('failed', 1, 1, 500)));
+    expect(webhooks.metrics.getStats()).toMatchObject({ received: 1, processed: 0, failed: 1, duplicates: 0 });
+  });
+
+  it('hear of the first also when hundreds of other events have come and gone meanwhile', async () => {
+    const { webhooks, receive } = receiverWith();
+    const work = gate();
+    webhooks.on('*', ({ id }) => (id === 'evt_long' ? work.promise : undefined));
+    const first = receive({ id: 'evt_long' });
+    for (let i = 0; i < 300; i++) expect(await receive({ id: `evt_${i}` })).toEqual(answered('processed', 1));
+    const copy = receive({ id: 'evt_long' });
+    work.open();
+    expect(await Promise.all([first, copy])).toEqual([answered('processed', 1), answered('duplicate')]);
+  });
+
+  it('of tenants that use the same id do not wait for one another', async () => {
+    const secret = 'one secret for both of them';
+    const { webhooks, receive } = receiverWith({ secret: ({ url = '' }) => ({ secret, tenant: url }) });
+    const { sign } = await import('../support/deliver.ts');
+    const signature = sign(bodyOf(), secret);
+    const work = gate();
+    webhooks.on('*', (_, { tenant }) => (tenant === 'a' ? work.promise : undefined));
+    const first = receive({}, { url: 'a', signature });
+    expect(await receive({}, { url: 'b', signature })).toEqual(answered('processed', 1));
+    work.open();
+    expect(await first).toEqual(answered('processed', 1));
+  });
+
+  it('are left to their store after the event failed', async () => {
+    const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
+    let runs = 0;
+    webhooks.on('*', async () => {
+      if (++runs === 1) throw new Error('no');
+    });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(await receive()).toEqual(answered('duplicate'));
+  });
+});
+
+it('stop waits for the events that run', async () => {
+  const { webhooks, receive } = receiverWith();
+  const work = gate();
+  webhooks.on('*', ({ id }) => (id === 'evt_long' ? work.promise : undefined));
+  expect(await receive()).toEqual(answered('processed', 1));
+  const told: string[] = [];
+  const running = receive({ id: 'evt_long' });
+  const stopped = webhooks.stop().then(() => told.push('stopped'));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  told.push('still running');
+  work.open();
+  expect(await running).toEqual(answered('processed', 1));
+  await stopped;
+  expect(told).toEqual(['still running', 'stopped']);
+});
+
+describe('a handler that outlives its deadline', () => {
+  it('is not run again when it succeeds late, while the one that failed is', async () => {
+    const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 30, retry: { attempts: 1 } });
+    const late = gate();
+    const slow = vi.fn(() => late.promise);
+    const failing = vi.fn(() => Promise.reject(new NonRetryableError('no')));
+    webhooks.on('*', slow, { name: 'slow' }).on('*', failing, { name: 'failing' });
+    expect(await receive()).toEqual(answered('failed', 2, 2, 500));
+    late.open();
+    await vi.waitFor(async () => {
+      expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    });
+    expect([slow.mock.calls.length, failing.mock.calls.length]).toEqual([1, 2]);
+  });
+
+  it('keeps its claim until it settles, and loses it when the lease ends first', async () => {
+    const store = { ...memoryStore(), leaseMs: 150 };
+    const { webhooks, errors, receive } = receiverWith({ store, handlerTimeoutMs: 20, retry: { attempts: 1 } });
+    const never = gate();
+    const attempts: number[] = [];
+    webhooks.on('*', (_, { attempt }) => {
+      attempts.push(attempt);
+      return attempts.length === 1 ? never.promise : undefined;
+    });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(await store.get('evt_1')).toMatchObject({ state: 'active', failures: 0 });
+    await vi.waitFor(async () => expect(await receive()).toEqual(answered('processed', 1)), { timeout: 2000 });
+    expect(attempts).toEqual([1, 2]);
+    never.open();
+    await vi.waitFor(() => expect(errors).toHaveLength(1));
+    expect(await store.get('evt_1')).toMatchObject({ state: 'done', attempt: 2 });
+  });
+
+  it('does not hold back the failure of another beyond its lease', async () => {
+    const store = { ...memoryStore(), leaseMs: 100 };
+    const { webhooks, receive } = receiverWith({ store, handlerTimeoutMs: 20, retry: { attempts: 1 } });
+    webhooks.on('*', () => gate().promise, { name: 'never' });
+    webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'failing' });
+    expect(await receive()).toEqual(answered('failed', 2, 2, 500));
+    await vi.waitFor(async () => expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 1 }));
+    expect((await store.get('evt_1'))?.error).toContain('failing: Error: no');
+  });
+});
+
+/** What a worker of a queue runs with. */
+function workerCore(store: WebhookStore) {
+  const logger = recordingLogger();
+  const reports: unknown[] = [];
+  const registry = createRegistry({ knownTypes: new Set(['user.created']), durable: false, logger });
+  const core: Core = {
+    store,
+    registry,
+    alarms: createAlarms(),
+    logger,
+    handlerTimeoutMs: 1000,
+    retry: { ...QUEUED_RETRY, jitter: 'none' },
+    inRequest: false,
+    now: Date.now,
+    random: Math.random,
+    report: (error) => void reports.push(error),
+  };
+  const event = JSON.parse(bodyOf().toString()) as Job['event'];
+  const job: Job = { event, tenant: undefined, key: event.id, body: bodyOf(), bodyHash: hashOf(bodyOf()) };
+  return { core, registry, job, reports, logger };
+}
+
+describe('a worker', () => {
+  it('does not give up an event that waits for its lane, however often it looks', async () => {
+    let nowMs = 0;
+    const store = memoryStore({ now: () => nowMs });
+    const { core, registry, job } = workerCore(store);
+    const runs: number[] = [];
+    registry.add(['*'], (_, { attempt }) => void runs.push(attempt), { name: 'serial', serialBy: () => 'lane' });
+    const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 60_000, bodyHash: '' });
+    for (let i = 0; i < 30; i++) {
+      expect(await processEvent(core, job)).toEqual({ outcome: { status: 'busy', retryAfterMs: 200 } });
+      nowMs += 200;
+    }
+    if (lane.status === 'acquired') await store.fail('lane\n\n*#serial\nlane', lane.token, {});
+    expect(await processEvent(core, job)).toEqual({ outcome: { status: 'processed', ran: 1 } });
+    expect(runs).toEqual([1]);
+  });
+
+  it('gives an event up whose runs end without a word, and says how many', async () => {
+    let nowMs = 0;
+    const store = memoryStore({ now: () => nowMs });
+    const { core, registry, job } = workerCore(store);
+    const work = vi.fn();
+    registry.add(['*'], work, { name: 'work' });
+    const vanish = async () => {
+      const claim = await store.claim(job.key, { leaseMs: 10, bodyHash: job.bodyHash });
+      nowMs += 10;
+      return claim;
+    };
+    for (let i = 0; i < 10; i++) await vanish();
+    expect(await processEvent(core, job)).toEqual({
+      outcome: {
+        status: 'failed',
+        ran: 0,
+        failures: [
+          {
+            handlerName: '*',
+            error: new Error('Its last 10 runs ended without a word: each took its process down.'),
+          },
+        ],
+        dead: true,
+        failuresBefore: 0,
+        retryInMs: 0,
+      },
+    });
+    expect(work).not.toHaveBeenCalled();
+    await store.revive(job.key, { steps: 'keep' });
+    for (let i = 0; i < 9; i++) await vanish();
+    expect(await processEvent(core, job)).toEqual({ outcome: { status: 'processed', ran: 1 } });
+  });
+
+  it('is told when the store is out of reach as it gives an event up', async () => {
+    const store = memoryStore();
+    const claim: WebhookStore['claim'] = async () => ({
+      status: 'acquired',
+      token: 't',
+      attempt: 12,
+      claims: 12,
+      failures: 1,
+      steps: {},
+    });
+    const { core, job } = workerCore({ ...store, claim, fail: () => Promise.reject(new Error('down')) });
+    await expect(processEvent(core, job)).rejects.toEqual(
+      new WebhookError('store_unavailable', { cause: new Error('down') }),
+    );
+  });
+
+  it('takes the shortest wait of several failures, and dies only when all have spent their attempts', async () => {
+    let nowMs = 0;
+    const store = memoryStore({ now: () => nowMs });
+    const { core, registry, job } = workerCore(store);
+    const fail = () => Promise.reject(new Error('no'));
+    registry.add(['*'], fail, { name: 'often', retry: { schedule: [500, 500], jitter: 'none' } });
+    registry.add(['*'], fail, { name: 'once', retry: { attempts: 1 } });
+    registry.add(['*'], fail, { name: 'late', retry: { schedule: [9000, 9000], attempts: 2, jitter: 'none' } });
+    const outcomes: unknown[] = [];
+    for (let i = 0; i < 3; i++) {
+      const { outcome } = await processEvent(core, job);
+      if (outcome.status !== 'failed') throw new Error(outcome.status);
+      outcomes.push([outcome.retryInMs, outcome.dead, outcome.failuresBefore, outcome.failures.length]);
+      nowMs += 10_000;
+    }
+    expect(outcomes).toEqual([
+      [500, false, 0, 3],
+      [500, false, 1, 3],
+      [Number.POSITIVE_INFINITY, true, 2, 3],
+    ]);
+    expect(await store.get(job.key)).toMatchObject({
+      state: 'dead',
+      failures: 3,
+      error: 'often: Error: no\nonce: Error: no\nlate: Error: no',
+    });
+  });
+
+  it('runs what is beside a busy lane, and that once', async () => {
+    let nowMs = 0;
+    const store = memoryStore({ now: () => nowMs });
+    const { core, registry, job } = workerCore(store);
+    const beside = vi.fn();
+    registry.add(['*'], beside, { name: 'beside' });
+    registry.add(['*'], () => undefined, { name: 'serial', serialBy: () => 'lane' });
+    const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 60_000, bodyHash: '' });
+    expect((await processEvent(core, job)).outcome.status).toBe('busy');
+    if (lane.status === 'acquired') await store.fail('lane\n\n*#serial\nlane', lane.token, {});
+    nowMs += 200;
+    expect(await processEvent(core, job)).toEqual({ outcome: { status: 'processed', ran: 1 } });
+    expect(beside).toHaveBeenCalledTimes(1);
+  });
+
+  it('reports a store that it cannot give an event back to', async () => {
+    const store = memoryStore();
+    const { core, registry, job, reports } = workerCore({
+      ...store,
+      fail: (key, ...given) => (key === job.key ? Promise.reject(new Error('down')) : store.fail(key, ...given)),
+    });
+    const stop = new AbortController();
+    const heed = (_: unknown, { signal }: { readonly signal: AbortSignal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    registry.add(['*'], heed, {});
+    const running = processEvent(core, job, stop.signal);
+    await new Promise((resolve) => setImmediate(resolve));
+    stop.abort(new Error('deploy'));
+    expect(await running).toEqual({ outcome: { status: 'busy', retryAfterMs: 0 } });
+    expect(reports).toEqual([new Error('deploy'), new WebhookError('store_unavailable', { cause: new Error('down') })]);
+  });
+});
+
+describe('a logger that throws', () => {
+  it('decides nothing', async () => {
+    const broken = () => {
+      throw new Error('broken');
+    };
+    const logger = { debug: broken, info: broken, warn: broken, error: broken };
+    const sweep = () => Promise.reject(new Error('down'));
+    const { webhooks, receive } = receiverWith({
+      logger,
+      retry: { attempts: 1 },
+      store: { ...memoryStore(), sweep },
+      waitUntil: broken,
+    });
+    webhooks.on('*', ({ created }) => {
+      if (created === 5) throw new Error('no');
+    });
+    expect(await receive({ created: 5 })).toEqual(answered('failed', 1, 1, 500));
+    expect(await receive({ created: 6 })).toEqual(answered('processed', 1));
+    for (let i = 0; i < 1000; i++) expect((await receive({ id: `evt_${i + 2}` })).status).toBe(200);
+  });
+});

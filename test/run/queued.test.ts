@@ -1,0 +1,294 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  memoryStore,
+  type NoEventSchemas,
+  NonRetryableError,
+  type QueuedDelivery,
+  type QueueWork,
+  RetryAfterError,
+  WebhookErrorHandler,
+  WebhookHandler,
+  type WebhookHandlerOptions,
+  type WebhookQueue,
+  type WorkOutcome,
+} from '@pathfinder/webhooks';
+import { describe, expect, it } from 'vitest';
+import { answered, bodyOf, deliveryOf, recordingLogger, refused, SECRET } from '../support/deliver.ts';
+
+/** A queue by hand: the test decides when a delivery is worked off. */
+function handQueue(parts: Partial<WebhookQueue> = {}) {
+  let nowMs = 1_709_280_000_000;
+  const store = memoryStore({ now: () => nowMs });
+  const waiting: QueuedDelivery[] = [];
+  const calls: unknown[] = [];
+  let work: QueueWork | undefined;
+  const queue: WebhookQueue = {
+    durable: false,
+    shared: false,
+    store,
+    async enqueue(delivery) {
+      waiting.push(delivery);
+      return 'accepted';
+    },
+    async start(given, options) {
+      work = given;
+      calls.push(['start', options]);
+    },
+    async stop(options) {
+      calls.push(['stop', options]);
+    },
+    async drain(given, options) {
+      calls.push(['drain', options]);
+      for (const delivery of waiting.splice(0)) await given(delivery, 1, new AbortController().signal);
+      return 1;
+    },
+    deadLetters: { list: async () => [], get: async () => undefined, replay: async () => 0, discard: async () => 0 },
+    stats: async () => ({ ready: 0, active: 0, delayed: 0, dead: 0, oldestReadyMs: 0 }),
+    ...parts,
+  };
+  return {
+    queue,
+    store,
+    waiting,
+    calls,
+    wait(ms: number) {
+      nowMs += ms;
+    },
+    run(signal = new AbortController().signal): Promise<WorkOutcome> {
+      const [delivery] = waiting;
+      if (!work || !delivery) throw new Error('nothing to run');
+      return work(delivery, 1, signal);
+    },
+  };
+}
+
+async function receiver(options: Partial<WebhookHandlerOptions> = {}, hand = handQueue()) {
+  const logger = recordingLogger();
+  const errors: unknown[] = [];
+  const webhooks = new WebhookHandler({
+    secret: SECRET,
+    queue: hand.queue,
+    logger,
+    onError: (error: unknown) => void errors.push(error),
+    ...options,
+  } as WebhookHandlerOptions<NoEventSchemas>);
+  await webhooks.start({ concurrency: 3 });
+  return {
+    ...hand,
+    webhooks,
+    logger,
+    errors,
+    receive: (overrides = {}, more = {}) => webhooks.receive(deliveryOf(bodyOf(overrides), more)),
+  };
+}
+
+const queued = answered('queued', 0, 0, 202);
+
+describe('with a queue', () => {
+  it('a delivery is kept with its exact bytes and few of its headers, whatever is registered', async () => {
+    const { receive, waiting, webhooks, calls } = await receiver();
+    const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+    const headers = {
+      'content-type': 'text/plain',
+      cookie: 'session',
+      authorization: 'Bearer x',
+      'x-anything': 'x',
+      traceparent,
+    };
+    expect(await receive({}, { headers })).toEqual(queued);
+    expect(waiting).toEqual([
+      {
+        key: 'evt_1',
+        eventId: 'evt_1',
+        type: 'user.created',
+        tenant: undefined,
+        created: 1_709_280_000,
+        body: bodyOf(),
+        bodyHash: expect.stringMatching(/^[\da-f]{64}$/),
+        headers: { 'content-type': 'text/plain' },
+        traceparent,
+        receivedAtMs: expect.any(Number),
+      },
+    ]);
+    expect(await receive({}, { headers: { traceparent: 'nonsense\n' } })).toEqual(queued);
+    expect(waiting[1]?.traceparent).toBeUndefined();
+    await webhooks.stop({ timeoutMs: 5 });
+    expect(calls).toEqual([
+      ['start', { concurrency: 3 }],
+      ['stop', { timeoutMs: 5 }],
+    ]);
+    expect(webhooks.metrics.getStats()).toMatchObject({ queued: 2, received: 0 });
+  });
+
+  it('a duplicate, a revival and a conflict are what the queue says they are', async () => {
+    const answers = ['duplicate', 'revived', 'conflict'] as const;
+    for (const [i, reply] of [answered('duplicate'), queued, refused(409, 'id_conflict')].entries()) {
+      const { receive } = await receiver({}, handQueue({ enqueue: async () => answers[i] ?? 'accepted' }));
+      expect(await receive()).toEqual(reply);
+    }
+  });
+
+  it('an event is worked off, once', async () => {
+    const { receive, run, store, webhooks } = await receiver();
+    let runs = 0;
+    webhooks.on('*', () => void runs++);
+    await receive();
+    expect([await run(), await run(), runs]).toEqual([{ kind: 'done' }, { kind: 'done' }, 1]);
+    expect((await store.get('evt_1'))?.state).toBe('done');
+    expect(webhooks.metrics.getStats()).toMatchObject({ processed: 1, duplicates: 1 });
+  });
+
+  it('an event that nobody handles is done', async () => {
+    const { receive, run, store, webhooks } = await receiver();
+    await receive();
+    expect(await run()).toEqual({ kind: 'done' });
+    expect((await store.get('evt_1'))?.state).toBe('done');
+    expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 1 });
+  });
+
+  it('a failure is retried by the policy, only where it failed, until it is dead', async () => {
+    const told: unknown[] = [];
+    const errorHandler = new WebhookErrorHandler({
+      storeFailedEvent: () => told.push('stored'),
+      scheduleRetry: () => told.push('never'),
+      logger: recordingLogger(),
+    });
+    const { receive, run, wait, store, webhooks } = await receiver({
+      retry: { schedule: [1000], attempts: 3, jitter: 'none' },
+      errorHandler,
+    });
+    const attempts: number[] = [];
+    let sound = 0;
+    webhooks.on('*', () => void sound++, { name: 'sound' });
+    webhooks.on(
+      '*',
+      (_, { attempt }) => {
+        attempts.push(attempt);
+        throw new Error('no');
+      },
+      { name: 'failing' },
+    );
+    await receive();
+    expect(await run()).toEqual({ kind: 'retry', inMs: 1000, error: new Error('no') });
+    expect(await run()).toEqual({ kind: 'retry', inMs: 1000 });
+    wait(1000);
+    expect(await run()).toMatchObject({ kind: 'retry', inMs: 1000 });
+    wait(1000);
+    expect(await run()).toEqual({ kind: 'dead', error: new Error('no') });
+    expect([attempts, sound]).toEqual([[1, 2, 3], 1]);
+    expect(await store.get('evt_1')).toMatchObject({ state: 'dead', failures: 3, error: 'failing: Error: no' });
+    expect(await run()).toEqual({ kind: 'done' });
+    expect(told).toEqual(['stored']);
+    expect(webhooks.metrics.getStats()).toMatchObject({ failed: 3, deadLetters: 1 });
+  });
+
+  it('an error says when to come back, or never', async () => {
+    for (const [error, outcome] of [
+      [new RetryAfterError('later', 5000), { kind: 'retry', inMs: 5000 }],
+      [new NonRetryableError('never'), { kind: 'dead' }],
+    ] as const) {
+      const { receive, run, webhooks } = await receiver({ retry: { jitter: 'none' } });
+      webhooks.on('*', () => Promise.reject(error));
+      await receive();
+      expect(await run()).toEqual({ ...outcome, error });
+    }
+  });
+
+  it('a payload that takes its process down dies in the end, and a deploy does not count as its failure', async () => {
+    const { receive, run, wait, store, webhooks, errors } = await receiver();
+    webhooks.on('*', () => undefined);
+    await receive();
+    const bodyHash = (await import('node:crypto')).createHash('sha256').update(bodyOf()).digest('hex');
+    for (let i = 0; i < 10; i++) {
+      expect((await store.claim('evt_1', { leaseMs: 10, bodyHash })).status).toBe('acquired');
+      wait(10);
+    }
+    expect(await run()).toMatchObject({
+      kind: 'dead',
+      error: new Error('Its last 10 runs ended without a word: each took its process down.'),
+    });
+    expect((await store.get('evt_1'))?.state).toBe('dead');
+    expect(errors).toEqual([]);
+  });
+
+  it('a worker that is told to stop gives the event back without a failure', async () => {
+    const { receive, run, store, webhooks } = await receiver();
+    webhooks.on('*', (_, { signal }) => delay(5000, undefined, { signal }));
+    await receive();
+    const stop = new AbortController();
+    const outcome = run(stop.signal);
+    await delay(5);
+    stop.abort(new Error('deploy'));
+    expect(await outcome).toEqual({ kind: 'retry', inMs: 0 });
+    expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 0, claims: 0 });
+    const stopped = new AbortController();
+    stopped.abort();
+    expect(await run(stopped.signal)).toEqual({ kind: 'retry', inMs: 0 });
+  });
+
+  it('the deadline holds the worker until the handler settles', async () => {
+    const { receive, run, store, webhooks } = await receiver({ handlerTimeoutMs: 20 });
+    let settled = false;
+    webhooks.on('*', async () => {
+      await delay(60);
+      settled = true;
+      throw new Error('late');
+    });
+    await receive();
+    expect(await run()).toMatchObject({ kind: 'retry' });
+    expect([settled, (await store.get('evt_1'))?.failures]).toEqual([true, 1]);
+  });
+
+  it('a busy lane sends the event back for a while, without a failure', async () => {
+    const { receive, run, store, webhooks } = await receiver();
+    webhooks.on('*', () => undefined, { serialBy: () => 'lane', name: 'serial' });
+    await receive();
+    const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 1000, bodyHash: '' });
+    if (lane.status !== 'acquired') throw new Error('not acquired');
+    expect(await run()).toEqual({ kind: 'retry', inMs: 200 });
+    expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 0 });
+  });
+
+  it('other bytes under its id are told and not run', async () => {
+    const { receive, run, waiting, webhooks, errors } = await receiver();
+    let runs = 0;
+    webhooks.on('*', () => void runs++);
+    await receive();
+    await run();
+    await receive({ created: 5 });
+    waiting.shift();
+    expect([await run(), runs]).toEqual([{ kind: 'done' }, 1]);
+    expect(errors).toEqual([expect.objectContaining({ code: 'id_conflict' })]);
+  });
+
+  it('a store that is down is tried again', async () => {
+    const hand = handQueue();
+    const { receive, run, webhooks, logger } = await receiver(
+      { store: { ...hand.store, claim: () => Promise.reject(new Error('down')) } },
+      hand,
+    );
+    webhooks.on('*', () => undefined);
+    await receive();
+    expect(await run()).toEqual({ kind: 'retry', inMs: 1000 });
+    expect(logger.lines.at(-1)).toMatchObject({ level: 'error', fields: { event_id: 'evt_1' } });
+  });
+
+  it('waitUntil drains after the commit where no worker runs', async () => {
+    const hand = handQueue();
+    const work: Promise<unknown>[] = [];
+    const webhooks = new WebhookHandler({ secret: SECRET, queue: hand.queue, logger: recordingLogger() });
+    let runs = 0;
+    webhooks.on('*', () => void runs++);
+    const waitUntil = (promise: Promise<unknown>) => void work.push(promise);
+    expect(await webhooks.receive(deliveryOf(bodyOf(), { waitUntil }))).toEqual(queued);
+    await Promise.all(work);
+    expect([runs, hand.calls]).toEqual([1, [['drain', { maxMs: 10_000, max: Number.POSITIVE_INFINITY }]]]);
+  });
+
+  it('a pair that would lose events quietly is refused', () => {
+    const { queue } = handQueue({ durable: true });
+    expect(() => new WebhookHandler({ secret: SECRET, queue })).toThrow(/durable queue needs a durable store/);
+    const shared = handQueue({ shared: true }).queue;
+    expect(() => new WebhookHandler({ secret: SECRET, queue: shared })).toThrow(/queue that spans machines/);
+  });
+});

@@ -1,0 +1,119 @@
+import { memoryStore, WebhookHandler, type WebhookStore } from '@pathfinder/webhooks';
+import { describe, expect, it } from 'vitest';
+import { answered, bodyOf, deliveryOf, RETRY, recordingLogger, refused, SECRET } from '../support/deliver.ts';
+
+/** A memory store whose transactions note what happened in them. */
+function transactional(transactions: 'async' | 'sync', parts: Partial<WebhookStore> = {}) {
+  const log: unknown[] = [];
+  const memory = memoryStore();
+  const store: WebhookStore = {
+    ...memory,
+    transactions,
+    async transaction(work) {
+      log.push('begin');
+      try {
+        const result = await work('tx');
+        log.push('commit');
+        return result;
+      } catch (error) {
+        log.push('rollback');
+        throw error;
+      }
+    },
+    async checkpoint(key, token, step, value, tx) {
+      log.push(['checkpoint', step, tx]);
+      return memory.checkpoint(key, token, step, value);
+    },
+    async advance(entity, version, tx) {
+      log.push(['advance', entity.split('\n').at(-1), tx]);
+      return memory.advance(entity, version);
+    },
+    ...parts,
+  };
+  const webhooks = new WebhookHandler({
+    secret: SECRET,
+    store,
+    logger: recordingLogger(),
+    retry: { baseMs: 1, attempts: 2 },
+  });
+  return { webhooks, log, receive: (overrides = {}) => webhooks.receive(deliveryOf(bodyOf(overrides))) };
+}
+
+describe('{ transaction: true }', () => {
+  it('runs the handler inside the transaction that marks it done', async () => {
+    const { webhooks, log, receive } = transactional('async');
+    webhooks.on(
+      '*',
+      async (_, { tx, isStale, commit }) => {
+        await isStale('user_1');
+        log.push(['effect', tx, commit]);
+      },
+      { name: 'h', transaction: true },
+    );
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(log).toEqual([
+      'begin',
+      ['effect', 'tx', undefined],
+      ['advance', 'user_1', 'tx'],
+      ['checkpoint', '*#h', 'tx'],
+      'commit',
+    ]);
+  });
+
+  it('runs the effect of a handler in one go where the store is synchronous', async () => {
+    const { webhooks, log, receive } = transactional('sync');
+    webhooks.on(
+      '*',
+      async (_, { tx, commit }) => {
+        log.push(['handler', tx]);
+        commit?.((db: string) => void log.push(['effect', db]));
+        expect(() => commit?.(() => undefined)).toThrow(/takes one effect/);
+      },
+      { name: 'h', transaction: true },
+    );
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(log).toEqual([['handler', undefined], 'begin', ['effect', 'tx'], ['checkpoint', '*#h', 'tx'], 'commit']);
+  });
+
+  it('rolls back with a handler that fails, and does not run it again once it is marked', async () => {
+    const { webhooks, log, receive } = transactional('async');
+    let fails = true;
+    webhooks.on(
+      '*',
+      () => {
+        if (fails) throw new Error('no');
+      },
+      { name: 'h', transaction: true, serialBy: () => 'lane' },
+    );
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(log.filter((entry) => typeof entry === 'string')).toEqual(['begin', 'rollback', 'begin', 'rollback']);
+    fails = false;
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(await receive()).toEqual(answered('duplicate'));
+  });
+
+  it('rolls back when a newer event of the entity was applied meanwhile, and looks again', async () => {
+    let newer = false;
+    const { webhooks, log, receive } = transactional('async', {
+      advance: async () => {
+        newer = !newer;
+        return !newer;
+      },
+    });
+    const seen: boolean[] = [];
+    webhooks.on('*', async (_, { isStale }) => void seen.push(await isStale('user_1')), {
+      name: 'h',
+      transaction: true,
+    });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(log.filter((entry) => typeof entry === 'string')).toEqual(['begin', 'rollback', 'begin', 'commit']);
+    expect(seen).toHaveLength(2);
+  });
+
+  it('rolls back when the lease was lost', async () => {
+    const { webhooks, log, receive } = transactional('async', { checkpoint: async () => 'lost' });
+    webhooks.on('*', () => undefined, { name: 'h', transaction: true });
+    expect(await receive()).toEqual(refused(503, 'in_progress', RETRY));
+    expect(log).toEqual(['begin', 'rollback']);
+  });
+});
