@@ -87,7 +87,14 @@ module.exports = {
       comment: 'The default store is part of the core’s own graph: through the index it would be a cycle.',
       severity: 'error',
       from: { path: '^src/(adapters|engines|client|otel|cli|inspector)/', pathNot: defaultStore },
-      to: { path: core, pathNot: '^src/index\\.ts$' },
+      to: { path: core, pathNot: '^src/(index\\.ts$|shared/)' },
+    },
+    {
+      name: 'shared-stands-alone',
+      comment: 'Rings use it too, beside the index: it may bring nothing along.',
+      severity: 'error',
+      from: { path: '^src/shared/' },
+      to: { path: '^(src/(?!shared/)|#hmac)' },
     },
     {
       name: 'rings-stay-apart',

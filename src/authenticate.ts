@@ -2,6 +2,8 @@ import type { WebhookDeliveryHead } from './delivery.ts';
 import { WebhookError } from './errors.ts';
 import type { HmacVerifier } from './hmac/types.ts';
 import type { WebhookLogger } from './report/logger.ts';
+import { check } from './shared/check.ts';
+import { within } from './shared/time.ts';
 import {
   createKeyring,
   matchesDigest,
@@ -102,25 +104,18 @@ function withoutBody(head: WebhookDeliveryHead): WebhookDeliveryHead {
 }
 
 async function resolveInTime(resolve: SecretResolver, head: WebhookDeliveryHead): Promise<TenantSecret | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`The secret function took over ${RESOLVER_TIMEOUT_MS} ms.`)),
-      RESOLVER_TIMEOUT_MS,
-    );
-  });
   try {
-    return await Promise.race([resolve(head), late]);
+    return await within(RESOLVER_TIMEOUT_MS, Promise.resolve(resolve(head)), () => {
+      throw new Error(`The secret function took over ${RESOLVER_TIMEOUT_MS} ms.`);
+    });
   } catch (cause) {
     throw new WebhookError('secret_unavailable', { cause });
-  } finally {
-    clearTimeout(timer);
   }
 }
 
 function checkTenant(tenant: unknown): void {
-  if (typeof tenant === 'string' && /^[\x20-\x7e]{1,128}$/.test(tenant)) return;
-  throw new TypeError('`tenant` must be a string of 1 to 128 printable ASCII characters.');
+  const ok = typeof tenant === 'string' && /^[\x20-\x7e]{1,128}$/.test(tenant);
+  check(ok, '`tenant`', 'a string of 1 to 128 printable ASCII characters');
 }
 
 /** @throws WebhookError `signature_mismatch`. */

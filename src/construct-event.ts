@@ -1,11 +1,9 @@
-import { type AgeLimits, ageProblem } from './age.ts';
+import { requireDigest, toBytes } from './accept.ts';
 import { refuseMismatch } from './authenticate.ts';
-import { requireDigest } from './delivery.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import { parseWebhookEvent } from './parse.ts';
-import { toBytes } from './shared/bytes.ts';
 import { createKeyring, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './signature.ts';
-import { validateBuiltIn } from './validate.ts';
+import { type AgeLimits, ageProblem, validateBuiltIn } from './validate.ts';
 
 /** Options of {@link constructWebhookEvent}. */
 export interface ConstructWebhookEventOptions extends AgeLimits {

@@ -1,7 +1,5 @@
-import { WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import type { WebhookLogger } from './report/logger.ts';
-import { readDigest, type WebhookSignature } from './signature.ts';
 
 /** What an adapter hands in: plain data, and a getter for headers (any case). */
 export interface WebhookDelivery {
@@ -63,9 +61,8 @@ export class AcceptedHead {
   /** The value of the Content-Length header; not a number where there is none. */
   readonly announcedBytes: number;
 
-  /** @throws WebhookError `missing_signature` or `malformed_signature`. */
-  constructor(signature: string | undefined, announcedBytes: number) {
-    this.#digest = requireDigest(signature);
+  constructor(digest: string, announcedBytes: number) {
+    this.#digest = digest;
     this.announcedBytes = announcedBytes;
   }
 
@@ -85,51 +82,4 @@ export function textParams(params: object = {}): Readonly<Record<string, string>
   const texts: Record<string, string> = {};
   for (const [name, value] of Object.entries(params)) texts[name] = [value].flat().join('/');
   return texts;
-}
-
-/**
- * Refuses what needs no body to be refused, in the documented order: method, parsed body, encoding, announced length,
- * signature header. Adapters call it before they read and hand on what it returns; `receive` calls it for the others.
- *
- * @throws WebhookError `method_not_allowed`, `body_already_parsed`, `unsupported_encoding`, `body_too_large`,
- *   `missing_signature` or `malformed_signature`.
- */
-export function refuseHead(head: WebhookDeliveryHead, limits: WebhookBodyLimits, alreadyParsed = false): AcceptedHead {
-  if (head.method !== 'POST') throw new WebhookError('method_not_allowed');
-  if (alreadyParsed) throw new WebhookError('body_already_parsed');
-  const encoding = head.header('content-encoding');
-  if (encoding && encoding.trim().toLowerCase() !== 'identity') throw new WebhookError('unsupported_encoding');
-  const announcedBytes = Number(head.header('content-length'));
-  if (announcedBytes > limits.maxBodyBytes) throw new WebhookError('body_too_large');
-  return new AcceptedHead(head.header(SIGNATURE_HEADER), announcedBytes);
-}
-
-/**
- * The 64 hex digits of the signature header.
- *
- * @throws WebhookError `missing_signature` or `malformed_signature`.
- */
-export function requireDigest(signature: WebhookSignature): string {
-  const absent = signature == null || signature.length === 0;
-  if (absent) throw new WebhookError('missing_signature');
-  const digest = readDigest(signature);
-  if (!digest) throw new WebhookError('malformed_signature');
-  return digest;
-}
-
-/**
- * Refuses a delivery by its head, unless that was done before its body was read, and one that something before the route
- * cut short, as Next's proxy does. Servers hold a sender to the length that it announced, so less is a fault of the
- * set-up.
- *
- * @returns The digest that the delivery claims, which is yet to be verified.
- * @throws WebhookError whatever {@link refuseHead} throws.
- */
-export function acceptDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): string {
-  const { accepted, body } = delivery;
-  const { digest, announcedBytes } = AcceptedHead.is(accepted) ? accepted : refuseHead(delivery, limits);
-  // A length that is missing or no number compares as false: only a larger number tells of a cut.
-  if (!(body.length < announcedBytes)) return digest;
-  const detail = 'It is shorter than its Content-Length: a proxy cut it. Next: keep the route out of its matcher.';
-  throw new WebhookError('body_already_parsed', { detail });
 }

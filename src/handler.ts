@@ -1,15 +1,13 @@
 import { sha256Hex } from '#hmac';
-import { ageProblem } from './age.ts';
+import { acceptDelivery, requireDigest, toBytes } from './accept.ts';
 import { type Authenticator, createAuthenticator } from './authenticate.ts';
-import {
-  acceptDelivery,
-  requireDigest,
-  type WebhookAdmission,
-  type WebhookBodyLimits,
-  type WebhookDelivery,
-  type WebhookDeliveryHead,
-  type WebhookReceiver,
-  type WebhookReply,
+import type {
+  WebhookAdmission,
+  WebhookBodyLimits,
+  WebhookDelivery,
+  WebhookDeliveryHead,
+  WebhookReceiver,
+  WebhookReply,
 } from './delivery.ts';
 import { memoryStore } from './engines/memory/store.ts';
 import { WebhookError } from './errors.ts';
@@ -26,21 +24,19 @@ import { readOptions, type Settings, type WebhookHandlerOptions } from './option
 import { resultOf, type WebhookResult } from './outcome.ts';
 import { parseWebhookEvent } from './parse.ts';
 import type { QueueWork, WebhookQueue } from './queue.ts';
-import { consoleLogger, type WebhookLogger } from './report/logger.ts';
+import { consoleLogger, logAboutEvent, type WebhookLogger } from './report/logger.ts';
 import { WebhookMetrics } from './report/metrics.ts';
 import { createReporter, type Reporter } from './report/reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
-import { logAboutEvent } from './retry/retry.ts';
 import { createAlarms } from './run/deadlines.ts';
 import type { Core, Handler, HandlerOptions, Job } from './run/execution.ts';
 import type { Processed } from './run/process.ts';
 import { createWork, enqueueEvent } from './run/queued.ts';
 import { createRegistry } from './run/registry.ts';
 import { createInRequest, type InRequest } from './run/single-flight.ts';
-import { toBytes } from './shared/bytes.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { eventKey, type WebhookStore } from './store.ts';
-import { type Validated, validateData } from './validate.ts';
+import { ageProblem, type Validated, validateData } from './validate.ts';
 
 const SWEEP_EVERY_EVENTS = 1000;
 const SWEEP_ROWS = 1000;

@@ -3,13 +3,13 @@
  *
  * @packageDocumentation
  */
-export type { AgeLimits } from './age.ts';
+
+export { refuseHead } from './accept.ts';
 export type { SecretResolver, TenantSecret } from './authenticate.ts';
 export { BodyCollector } from './body-collector.ts';
 export { type ConstructWebhookEventOptions, constructWebhookEvent } from './construct-event.ts';
 export {
   type AcceptedHead,
-  refuseHead,
   textParams,
   type WebhookAdmission,
   type WebhookBodyLimits,
@@ -127,4 +127,5 @@ export {
   type StoredEvent,
   type WebhookStore,
 } from './store.ts';
+export type { AgeLimits } from './validate.ts';
 export { verifyWebhookSignature } from './verify.ts';

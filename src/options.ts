@@ -1,4 +1,3 @@
-import { type AgeLimits, FUTURE_SKEW_SECONDS } from './age.ts';
 import type { SecretResolver } from './authenticate.ts';
 import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
 import type { WebhookQueue } from './queue.ts';
@@ -11,8 +10,10 @@ import {
   type RetryPolicyOptions,
   retryPolicy,
 } from './retry/retry.ts';
+import { check, notNegative, positive } from './shared/check.ts';
 import type { WebhookSecret } from './signature.ts';
 import type { WebhookStore } from './store.ts';
+import { type AgeLimits, FUTURE_SKEW_SECONDS } from './validate.ts';
 
 /** Options of a `WebhookHandler`; only `secret` is required. */
 export interface WebhookHandlerOptions<E extends EventSchemas = EventSchemas> extends AgeLimits {
@@ -61,26 +62,19 @@ export interface Settings {
 /** @throws TypeError for options that make no sense, or that would lose events quietly. */
 export function readOptions(options: WebhookHandlerOptions, store: WebhookStore): Settings {
   const { queue, maxAgeSeconds, futureSkewSeconds = FUTURE_SKEW_SECONDS, validation = 'report' } = options;
-  if (validation !== 'report' && validation !== 'reject')
-    throw new TypeError("`validation` must be 'report' or 'reject'.");
+  check(validation === 'report' || validation === 'reject', '`validation`', "'report' or 'reject'");
   if (queue) checkPairing(queue, store);
   if (maxAgeSeconds !== undefined) checkRetention(maxAgeSeconds, futureSkewSeconds, store);
   return {
-    maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes, 1_048_576),
-    bodyTimeoutMs: positive('bodyTimeoutMs', options.bodyTimeoutMs, 10_000),
-    handlerTimeoutMs: positive('handlerTimeoutMs', options.handlerTimeoutMs, queue ? 60_000 : 10_000),
+    maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes ?? 1_048_576),
+    bodyTimeoutMs: positive('bodyTimeoutMs', options.bodyTimeoutMs ?? 10_000),
+    handlerTimeoutMs: positive('handlerTimeoutMs', options.handlerTimeoutMs ?? (queue ? 60_000 : 10_000)),
     age: { maxAgeSeconds, futureSkewSeconds },
     rejectDrift: validation === 'reject',
     retry: retryPolicy(options.retry ?? {}, queue ? QUEUED_RETRY : IN_PROCESS_RETRY),
     logger: options.logger ?? consoleLogger,
     now: options.now ?? Date.now,
   };
-}
-
-function positive(name: string, value: number | undefined, standard: number): number {
-  if (value === undefined) return standard;
-  if (typeof value === 'number' && value > 0) return value;
-  throw new TypeError(`\`${name}\` must be a number above 0.`);
 }
 
 function checkPairing(queue: WebhookQueue, store: WebhookStore): void {
@@ -94,8 +88,8 @@ function checkPairing(queue: WebhookQueue, store: WebhookStore): void {
 
 // A replay between the two would be young enough to pass, and forgotten enough to run again.
 function checkRetention(maxAgeSeconds: number, futureSkewSeconds: number, store: WebhookStore): void {
-  positive('maxAgeSeconds', maxAgeSeconds, 0);
-  if (!(futureSkewSeconds >= 0)) throw new TypeError('`futureSkewSeconds` must be a number from 0.');
+  positive('maxAgeSeconds', maxAgeSeconds);
+  notNegative('futureSkewSeconds', futureSkewSeconds);
   if ((maxAgeSeconds + futureSkewSeconds) * 1000 > store.retentionMs) {
     throw new TypeError(
       `maxAgeSeconds + futureSkewSeconds is beyond the store's retention of ${store.retentionMs / 1000} s: a replay after it would run. Lower the one or raise the other.`,

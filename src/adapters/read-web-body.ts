@@ -6,6 +6,7 @@ import {
   type WebhookDelivery,
   WebhookError,
 } from '../index.ts';
+import { within } from '../shared/time.ts';
 
 /** What a platform knows beside the request. */
 export type WebPlatform = Pick<WebhookDelivery, 'params' | 'env' | 'waitUntil'>;
@@ -32,7 +33,9 @@ export async function readWebDelivery(
   delivery.accepted = accepted;
   try {
     const atOnce = whole && (bodyUsed || accepted.announcedBytes <= limits.maxBodyBytes);
-    const bytes = atOnce ? await inTime(whole(), limits.bodyTimeoutMs) : await readStream(request, limits, accepted);
+    const bytes = atOnce
+      ? await within(limits.bodyTimeoutMs, whole(), onLate)
+      : await readStream(request, limits, accepted);
     delivery.body = bytes instanceof Uint8Array ? bytes : new Uint8Array(bytes);
     return delivery;
   } catch (error) {
@@ -85,7 +88,7 @@ async function readStream(
   const reader: Reader | undefined = request.body?.getReader();
   if (!reader) return new Uint8Array();
   try {
-    return await inTime(readPieces(reader, new BodyCollector(maxBodyBytes, announcedBytes)), bodyTimeoutMs);
+    return await within(bodyTimeoutMs, readPieces(reader, new BodyCollector(maxBodyBytes, announcedBytes)), onLate);
   } catch (refusal) {
     void discard(reader, bodyTimeoutMs);
     throw refusal;
@@ -100,12 +103,8 @@ async function readPieces(reader: Reader, collector: BodyCollector): Promise<Uin
   }
 }
 
-// By hand, since Promise.race costs a delivery several promises more.
-function inTime<T>(work: Promise<T>, bodyTimeoutMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const deadline = setTimeout(() => reject(new WebhookError('body_timeout')), bodyTimeoutMs);
-    work.then(resolve, reject).finally(() => clearTimeout(deadline));
-  });
+function onLate(): never {
+  throw new WebhookError('body_timeout');
 }
 
 // So that a sender who is done soon has read the reply, and can use the connection again.

@@ -1,3 +1,4 @@
+import { check } from '../shared/check.ts';
 /** When a call that changes nothing by being repeated (`list`, `update`, `delete`) is made again. */
 export interface ClientRetryOptions {
   /** Requests in all, the first included: a whole number from 1. Default 3. */
@@ -52,11 +53,11 @@ export function readClientOptions(options: PathfinderWebhooksClientOptions): Cli
   const { token, timeoutMs = 30_000, maxResponseBytes = 1_048_576 } = options;
   const { attempts = 3, baseMs = 200, capMs = 5000, maxRetryAfterMs = 20_000 } = options.retry ?? {};
   checkToken(token);
-  check(timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS, 'timeoutMs', 'a number of milliseconds above 0');
-  check(Number.isInteger(maxResponseBytes) && maxResponseBytes > 0, 'maxResponseBytes', 'a whole number above 0');
-  check(Number.isInteger(attempts) && attempts >= 1, 'retry.attempts', 'a whole number from 1');
+  checkOption(timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS, 'timeoutMs', 'a number of milliseconds above 0');
+  checkOption(Number.isInteger(maxResponseBytes) && maxResponseBytes > 0, 'maxResponseBytes', 'a whole number above 0');
+  checkOption(Number.isInteger(attempts) && attempts >= 1, 'retry.attempts', 'a whole number from 1');
   for (const [name, ms] of Object.entries({ baseMs, capMs, maxRetryAfterMs })) {
-    check(Number.isFinite(ms) && ms >= 0, `retry.${name}`, 'a number of milliseconds from 0');
+    checkOption(Number.isFinite(ms) && ms >= 0, `retry.${name}`, 'a number of milliseconds from 0');
   }
   return {
     token,
@@ -82,15 +83,15 @@ function checkToken(token: unknown): void {
 function readBaseUrl(given: string | URL): string {
   const text = String(given);
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  check(url?.protocol === 'https:' || url?.protocol === 'http:', 'baseUrl', 'an absolute https URL');
+  checkOption(url?.protocol === 'https:' || url?.protocol === 'http:', 'baseUrl', 'an absolute https URL');
   const { protocol, hostname, username, password, search, hash, href } = url as URL;
-  check(
+  checkOption(
     protocol === 'https:' || isLoopback(hostname),
     'baseUrl',
     'https, since the token goes there; http only on this machine',
   );
-  check(!username && !password, 'baseUrl', 'without a user name and a password');
-  check(!search && !hash, 'baseUrl', 'without a query and a fragment');
+  checkOption(!username && !password, 'baseUrl', 'without a user name and a password');
+  checkOption(!search && !hash, 'baseUrl', 'without a query and a fragment');
   return href.replace(/[?#]*$/, '').replace(/\/+$/, '');
 }
 
@@ -98,6 +99,6 @@ function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-function check(ok: boolean, option: string, wanted: string): void {
-  if (!ok) throw new TypeError(`The client's option ${option} must be ${wanted}.`);
+function checkOption(ok: boolean, option: string, wanted: string): asserts ok {
+  check(ok, `The client's option ${option}`, wanted);
 }

@@ -1,6 +1,5 @@
 import type { ReceivedWebhookEvent, WebhookEventType } from '../events/index.ts';
-import { logAboutEvent } from '../retry/retry.ts';
-import { consoleLogger, type WebhookLogger } from './logger.ts';
+import { consoleLogger, logAboutEvent, type WebhookLogger } from './logger.ts';
 
 /** The event types whose failure is worth an alert unless you say otherwise. */
 export const CRITICAL_EVENT_TYPES: readonly string[] = [

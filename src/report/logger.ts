@@ -21,3 +21,26 @@ export const consoleLogger: WebhookLogger = {
     console.error(`[pathfinder] ${message}`, fields);
   },
 };
+
+/** Logs with the id and type of `event`, made harmless, and nothing else of it. Never throws, whatever the logger does. */
+export function logAboutEvent(
+  logger: WebhookLogger | undefined,
+  level: 'warn' | 'error',
+  event: unknown,
+  fields: object,
+  message: string,
+): void {
+  try {
+    const { id, type } = (event ?? {}) as { readonly id?: unknown; readonly type?: unknown };
+    logger?.[level]({ event_id: harmless(id), event_type: harmless(type), ...fields }, message);
+  } catch {
+    // A broken logger must not decide what becomes of an event.
+  }
+}
+
+function harmless(text: unknown): string | undefined {
+  if (typeof text !== 'string') return undefined;
+  // Line ends, terminal escapes and marks that reorder text would let an event write log lines of its own.
+  const escaped = (character: string) => `\\u{${character.codePointAt(0)?.toString(16)}}`;
+  return text.slice(0, 255).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
+}

@@ -1,9 +1,8 @@
 import { isWebhookError, WebhookError } from '../errors.ts';
 import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookHandlerOptions } from '../options.ts';
-import { logAboutEvent } from '../retry/retry.ts';
 import type { Processed } from '../run/process.ts';
-import type { WebhookLogger } from './logger.ts';
+import { logAboutEvent, type WebhookLogger } from './logger.ts';
 import type { WebhookMetrics } from './metrics.ts';
 
 /** Tells the logger, the metrics, `onError` and the error handler what they asked to hear. Never throws. */

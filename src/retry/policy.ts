@@ -1,3 +1,5 @@
+import { check } from '../shared/check.ts';
+
 /** The longest wait that an error can ask for: 24 hours, in milliseconds. */
 export const MAX_RETRY_AFTER_MS = 86_400_000;
 
@@ -70,18 +72,18 @@ export function retryPolicy(options: RetryPolicyOptions, defaults: RetryPolicy):
   const schedule = options.schedule ?? defaults.schedule;
   const attempts = options.attempts ?? (options.schedule ? options.schedule.length + 1 : defaults.attempts);
   const jitter = options.jitter ?? (options.schedule ? 'equal' : defaults.jitter);
-  check(
+  checkRetry(
     attempts >= 1 && (Number.isInteger(attempts) || attempts === Number.POSITIVE_INFINITY),
     'attempts',
     'a whole number from 1',
   );
-  check(isDelay(baseMs), 'baseMs', 'a number of milliseconds from 0');
-  check(Number.isFinite(factor) && factor >= 1, 'factor', 'a number from 1');
-  check(isDelay(capMs), 'capMs', 'a number of milliseconds from 0');
-  check(jitter === 'full' || jitter === 'equal' || jitter === 'none', 'jitter', "'full', 'equal' or 'none'");
+  checkRetry(isDelay(baseMs), 'baseMs', 'a number of milliseconds from 0');
+  checkRetry(Number.isFinite(factor) && factor >= 1, 'factor', 'a number from 1');
+  checkRetry(isDelay(capMs), 'capMs', 'a number of milliseconds from 0');
+  checkRetry(jitter === 'full' || jitter === 'equal' || jitter === 'none', 'jitter', "'full', 'equal' or 'none'");
   if (schedule === undefined) return { attempts, baseMs, factor, capMs, jitter };
   const listed = Array.isArray(schedule) && schedule.length > 0 && schedule.every(isDelay);
-  check(listed, 'schedule', 'an array of at least one number of milliseconds');
+  checkRetry(listed, 'schedule', 'an array of at least one number of milliseconds');
   return { attempts, baseMs, factor, capMs, jitter, schedule: [...schedule] };
 }
 
@@ -242,6 +244,6 @@ function isObject(value: unknown): value is Record<PropertyKey, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
-function check(ok: boolean, option: string, wanted: string): void {
-  if (!ok) throw new TypeError(`The retry option ${option} must be ${wanted}.`);
+function checkRetry(ok: boolean, option: string, wanted: string): void {
+  check(ok, `The retry option ${option}`, wanted);
 }

@@ -1,4 +1,6 @@
-import type { WebhookLogger } from '../report/logger.ts';
+import { logAboutEvent, type WebhookLogger } from '../report/logger.ts';
+import { messageOf } from '../shared/text.ts';
+import { sleep } from '../shared/time.ts';
 import {
   IN_PROCESS_RETRY,
   isNonRetryableError,
@@ -24,9 +26,6 @@ export {
   retryDelayMs,
   retryPolicy,
 } from './policy.ts';
-
-// What a timer can hold; beyond it, it fires at once.
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** How to wait between runs, and what to inject. */
 export interface RetryWaitOptions {
@@ -76,37 +75,6 @@ export async function retry<T>(
       await wait(delayMs, signal);
     }
   }
-}
-
-/**
- * Resolves after `ms` milliseconds; 0 lets pending events run first. The timer keeps the process alive.
- *
- * @param ms - From 0; more than a timer can hold (24.8 days) is waited for in legs.
- * @param signal - Ends the wait at once.
- * @throws The signal's reason when it aborts, or had before; `TypeError` when `ms` is not such a number.
- */
-export function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (!(ms >= 0)) throw new TypeError('Pass sleep a number of milliseconds from 0.');
-    signal?.throwIfAborted();
-    let timer: ReturnType<typeof setTimeout>;
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const startLeg = (leftMs: number) => {
-      timer = setTimeout(
-        () => {
-          if (leftMs > MAX_TIMER_MS) return startLeg(leftMs - MAX_TIMER_MS);
-          signal?.removeEventListener('abort', abort);
-          resolve();
-        },
-        Math.min(leftMs, MAX_TIMER_MS),
-      );
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-    startLeg(ms);
-  });
 }
 
 /** Options of a {@link WebhookRetry}. */
@@ -182,39 +150,7 @@ export class WebhookRetry {
       });
       return { success: true, attempts };
     } catch (error) {
-      return { success: false, attempts, error: errorText(error) };
+      return { success: false, attempts, error: messageOf(error, 'The handler threw something that is no text.') };
     }
-  }
-}
-
-/** Logs with the id and type of `event`, made harmless, and nothing else of it. Never throws, whatever the logger does. @internal */
-export function logAboutEvent(
-  logger: WebhookLogger | undefined,
-  level: 'warn' | 'error',
-  event: unknown,
-  fields: object,
-  message: string,
-): void {
-  try {
-    const { id, type } = (event ?? {}) as { readonly id?: unknown; readonly type?: unknown };
-    logger?.[level]({ event_id: harmless(id), event_type: harmless(type), ...fields }, message);
-  } catch {
-    // A broken logger must not decide what becomes of an event.
-  }
-}
-
-function harmless(text: unknown): string | undefined {
-  if (typeof text !== 'string') return undefined;
-  // Line ends, terminal escapes and marks that reorder text would let an event write log lines of its own.
-  const escaped = (character: string) => `\\u{${character.codePointAt(0)?.toString(16)}}`;
-  return text.slice(0, 255).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, escaped);
-}
-
-function errorText(error: unknown): string {
-  try {
-    const message = (error as { readonly message?: unknown } | null | undefined)?.message;
-    return typeof message === 'string' && message ? message : String(error);
-  } catch {
-    return 'The handler threw something that is no text.';
   }
 }

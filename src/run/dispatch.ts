@@ -1,5 +1,6 @@
 import { isWebhookError, WebhookError } from '../errors.ts';
-import { isNonRetryableError, type RetryPolicy, retryDelayMs, retryPolicy, sleep } from '../retry/retry.ts';
+import { isNonRetryableError, type RetryPolicy, retryDelayMs, retryPolicy } from '../retry/retry.ts';
+import { sleep } from '../shared/time.ts';
 import { createContext, entityKey, signalOf, stopRun } from './context.ts';
 import {
   type Core,

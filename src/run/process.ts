@@ -1,6 +1,8 @@
 import { WebhookError } from '../errors.ts';
-import { isNonRetryableError, logAboutEvent, retryDelayMs, sleep } from '../retry/retry.ts';
+import { logAboutEvent } from '../report/logger.ts';
+import { isNonRetryableError, retryDelayMs } from '../retry/retry.ts';
 import { describeError } from '../shared/text.ts';
+import { sleep, within } from '../shared/time.ts';
 import type { Claim } from '../store.ts';
 import { stopRun } from './context.ts';
 import { extraRunsStep, policyOf, startHandler } from './dispatch.ts';
@@ -139,13 +141,11 @@ function resultsOf({ runs }: Execution): HandlerResult[] {
 // How each handler ended, or for those that outlive the lease, that their deadline passed.
 async function settleLate(execution: Execution): Promise<HandlerResult[]> {
   const { runs, lease } = execution;
-  const over = new AbortController();
-  const leaseEnded = sleep(leaseEndMs(lease) - performance.now(), over.signal).catch(() => undefined);
+  const leftMs = leaseEndMs(lease) - performance.now();
   const settling = runs.map(async (run) => {
-    run.result = (await Promise.race([run.settled, leaseEnded])) ?? run.result;
+    if (run.settled) run.result = await within(leftMs, run.settled, () => run.result);
   });
   await Promise.all(settling);
-  over.abort();
   return resultsOf(execution);
 }
 

@@ -1,6 +1,7 @@
 import { matchesPattern, nearestEventType, type ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookLogger } from '../report/logger.ts';
 import { IN_PROCESS_RETRY, retryPolicy } from '../retry/retry.ts';
+import { check, positive } from '../shared/check.ts';
 import type { Handler, HandlerOptions, Registration, Registry } from './execution.ts';
 
 export interface RegistryOptions {
@@ -81,11 +82,8 @@ export function createRegistry({ knownTypes, durable, logger }: RegistryOptions)
 
 // Here and not at the first failure, when nobody could be told.
 function checkOptions({ timeoutMs, retry, serialBy }: HandlerOptions): void {
-  if (timeoutMs !== undefined && !(typeof timeoutMs === 'number' && timeoutMs > 0)) {
-    throw new TypeError('`timeoutMs` must be a number above 0.');
-  }
-  if (serialBy !== undefined && typeof serialBy !== 'function') {
-    throw new TypeError('`serialBy` must be a function of the event that returns a key.');
-  }
+  if (timeoutMs !== undefined) positive('timeoutMs', timeoutMs);
+  const serial = serialBy === undefined || typeof serialBy === 'function';
+  check(serial, '`serialBy`', 'a function of the event that returns a key');
   if (retry) retryPolicy(retry, IN_PROCESS_RETRY);
 }

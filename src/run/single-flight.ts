@@ -1,4 +1,4 @@
-import { sleep } from '../retry/retry.ts';
+import { within } from '../shared/time.ts';
 import type { Core, Job } from './execution.ts';
 import { type Processed, type Processing, processEvent } from './process.ts';
 
@@ -67,17 +67,8 @@ export function createInRequest(core: Core): InRequest {
 const BUSY: Processed = { status: 'busy', retryAfterMs: 0 };
 
 async function follow({ processing }: Leader): Promise<Answer> {
-  const over = new AbortController();
-  const late = sleep(DUPLICATE_WAIT_MS, over.signal).then(
-    () => BUSY,
-    () => BUSY,
-  );
-  try {
-    const outcome = await Promise.race([processing.then((led) => led.outcome), late]);
-    // One more duplicate for the metrics; what else became of the event is counted where it ran.
-    if (outcome.status === 'processed') return { outcome: { status: 'duplicate' } };
-    return { outcome, heard: true };
-  } finally {
-    over.abort();
-  }
+  const { outcome } = await within(DUPLICATE_WAIT_MS, processing, () => ({ outcome: BUSY }));
+  // One more duplicate for the metrics; what else became of the event is counted where it ran.
+  if (outcome.status === 'processed') return { outcome: { status: 'duplicate' } };
+  return { outcome, heard: true };
 }

@@ -1,28 +1,37 @@
 const MOST_CAUSES = 5;
 const MOST_CHARACTERS = 300;
+const UNSHOWN = 'a value that cannot be shown';
 
-/** An error and its causes as text for a dead letter: names and messages, cut short. Never throws, whatever was thrown. */
+/** Whatever was thrown, as text. Never throws: `unshown` stands for what has none. */
+function textOf(thrown: unknown, unshown = UNSHOWN): string {
+  try {
+    return String(thrown);
+  } catch {
+    return unshown;
+  }
+}
+
+/** The message of whatever was thrown, else its text. Never throws. */
+export function messageOf(thrown: unknown, unshown = UNSHOWN): string {
+  const message = propertyOf(thrown, 'message');
+  return typeof message === 'string' && message ? message : textOf(thrown, unshown);
+}
+
+/** An error and its causes as text for a dead letter: names and messages, cut short. Never throws. */
 export function describeError(error: unknown): string {
   const lines: string[] = [];
   let current = error;
   while (lines.length < MOST_CAUSES && (lines.length === 0 || current !== undefined)) {
-    lines.push(describeOne(current));
-    current = causeOf(current);
+    lines.push(textOf(current).slice(0, MOST_CHARACTERS));
+    current = propertyOf(current, 'cause');
   }
   return lines.join('\ncaused by ');
 }
 
-function describeOne(error: unknown): string {
+// A getter or a proxy may throw.
+function propertyOf(value: unknown, name: 'cause' | 'message'): unknown {
   try {
-    return String(error).slice(0, MOST_CHARACTERS);
-  } catch {
-    return 'a value that cannot be shown';
-  }
-}
-
-function causeOf(error: unknown): unknown {
-  try {
-    return typeof error === 'object' && error !== null ? (error as { readonly cause?: unknown }).cause : undefined;
+    return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
   } catch {
     return undefined;
   }

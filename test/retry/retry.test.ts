@@ -15,9 +15,9 @@ import {
   retryAfterMs,
   retryDelayMs,
   retryPolicy,
-  sleep,
   WebhookRetry,
 } from '../../src/retry/retry.ts';
+import { sleep } from '../../src/shared/time.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const HOUR_MS = 3_600_000;

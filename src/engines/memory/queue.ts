@@ -13,7 +13,8 @@ import {
   type WebhookQueue,
   type WorkOutcome,
 } from '../../index.ts';
-import { isIds, listLimit, matchesType, replayPaced, textOf, typeFilter } from '../shared/dead-letters.ts';
+import { describeError } from '../../shared/text.ts';
+import { isIds, listLimit, matchesType, replayPaced, typeFilter } from '../shared/dead-letters.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
 import { createWorkers, type Taken } from '../shared/workers.ts';
 
@@ -102,7 +103,7 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     const stored = await store.get(key);
     // The store knows better, if this is where the handler claims.
     entry.failures = stored?.failures ?? entry.failures + Number(failed);
-    if (failed) entry.error = stored?.error ?? textOf(outcome.error);
+    if (failed) entry.error = stored?.error ?? describeError(outcome.error);
     if (outcome.kind === 'dead') change(entry, 'dead', now());
     else change(entry, 'waiting', now() + outcome.inMs);
   }

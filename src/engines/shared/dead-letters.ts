@@ -1,8 +1,9 @@
 import type { DeadLetterQuery, ReplayOptions } from '../../index.ts';
+import { positive, positiveInteger } from '../../shared/check.ts';
+import { sleep } from '../../shared/time.ts';
 
 const MOST_AT_ONCE = 256;
 const DEFAULT_LIMIT = 100;
-const MOST_ERROR_CHARACTERS = 300;
 
 /** What a filter of dead letters by type asks for: one name, or all names that begin alike. */
 export interface TypeFilter {
@@ -24,22 +25,12 @@ export function matchesType({ exact, prefix }: TypeFilter, type: string): boolea
 
 /** How many to list. @throws TypeError for what is no whole number from 1. */
 export function listLimit(limit: number = DEFAULT_LIMIT): number {
-  if (Number.isInteger(limit) && limit >= 1) return limit;
-  throw new TypeError('`limit` must be a whole number from 1.');
+  return positiveInteger('limit', limit);
 }
 
 /** Whether dead letters are named one by one. */
 export function isIds(which: readonly string[] | DeadLetterQuery): which is readonly string[] {
   return Array.isArray(which);
-}
-
-/** A failure as a dead letter shows it. Never throws, whatever was thrown. */
-export function textOf(error: unknown): string {
-  try {
-    return String(error).slice(0, MOST_ERROR_CHARACTERS);
-  } catch {
-    return 'a value that cannot be shown';
-  }
 }
 
 /**
@@ -65,29 +56,15 @@ export async function replayPaced<T>(
   { ratePerSecond = Number.POSITIVE_INFINITY, signal }: ReplayOptions,
   replayAll: (some: readonly T[]) => Promise<number>,
 ): Promise<number> {
-  if (!(ratePerSecond > 0)) throw new TypeError('`ratePerSecond` must be a number above 0.');
+  positive('ratePerSecond', ratePerSecond);
   const startedAtMs = performance.now();
   const atOnce = ratePerSecond === Number.POSITIVE_INFINITY ? MOST_AT_ONCE : 1;
   let replayed = 0;
   for (let done = 0; done < which.length; done += atOnce) {
     signal?.throwIfAborted();
-    await pause(startedAtMs + (done * 1000) / ratePerSecond - performance.now(), signal);
+    const waitMs = startedAtMs + (done * 1000) / ratePerSecond - performance.now();
+    if (waitMs > 0) await sleep(waitMs, signal);
     replayed += await replayAll(which.slice(done, done + atOnce));
   }
   return replayed;
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  if (!(ms > 0)) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const abort = () => {
-      clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, ms);
-    signal?.addEventListener('abort', abort, { once: true });
-  });
 }

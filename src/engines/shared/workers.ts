@@ -1,4 +1,6 @@
 import type { QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
+import { notNegative, positiveInteger } from '../../shared/check.ts';
+import { MOST_TIMER_MS, within } from '../../shared/time.ts';
 
 // A handler that heeds its signal needs less; one that does not is not waited for.
 const ABORT_GRACE_MS = 1000;
@@ -138,9 +140,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
   return {
     start(work, { concurrency }) {
       if (started) throw new TypeError('This queue has workers already: call stop() first.');
-      if (!(Number.isInteger(concurrency) && concurrency >= 1)) {
-        throw new TypeError('`concurrency` must be a whole number from 1.');
-      }
+      positiveInteger('concurrency', concurrency);
       started = { work, concurrency };
       look();
     },
@@ -150,9 +150,9 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
       stops++;
       clearTimeout(timer);
       await looking;
-      await within(timeoutMs, runs);
+      await waitFor(runs, timeoutMs);
       for (const { controller } of runs) controller.abort(new Error('The worker was stopped.'));
-      await within(ABORT_GRACE_MS, runs);
+      await waitFor(runs, ABORT_GRACE_MS);
       const left = [...runs];
       // Whatever still runs has no say any more, and nobody waits for it.
       runs.clear();
@@ -160,7 +160,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     },
 
     async drain(work, { maxMs, max }) {
-      if (!(maxMs >= 0)) throw new TypeError('`maxMs` must be a number from 0.');
+      notNegative('maxMs', maxMs);
       const endsAtMs = performance.now() + maxMs;
       const stopsBefore = stops;
       const own = new Set<Promise<void>>();
@@ -182,8 +182,6 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
   };
 }
 
-// What a timer can hold.
-const MOST_TIMER_MS = 2 ** 31 - 1;
 const RETRY_MS = 1000;
 
 function keepUntilEnded(all: Set<Promise<void>>, ended: Promise<void>): void {
@@ -194,12 +192,6 @@ function keepUntilEnded(all: Set<Promise<void>>, ended: Promise<void>): void {
 }
 
 /** Waits for all runs, at most so long. */
-async function within(ms: number, runs: ReadonlySet<Run>): Promise<void> {
-  if (runs.size === 0) return;
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.min(ms, MOST_TIMER_MS));
-  });
-  await Promise.race([Promise.all([...runs].map(({ ended }) => ended)), late]);
-  clearTimeout(timer);
+async function waitFor(runs: ReadonlySet<Run>, mostMs: number): Promise<void> {
+  if (runs.size > 0) await within(mostMs, Promise.all(Array.from(runs, ({ ended }) => ended)), () => undefined);
 }

@@ -1,5 +1,5 @@
 import type { Enqueued, QueuedDelivery, QueueStats, WebhookLogger, WorkOutcome } from '../../index.ts';
-import { textOf } from '../shared/dead-letters.ts';
+import { describeError } from '../../shared/text.ts';
 import { type BodyRow, readBody } from './body.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changesOf } from './driver.ts';
@@ -140,11 +140,11 @@ export function prepareDeliveryRows(
     settle({ id, token, dueMs }, outcome) {
       const nowMs = now();
       const taken = [id, token, dueMs] as const;
-      if (outcome.kind === 'dead') sql.bury.run(nowMs, textOf(outcome.error), ...taken);
+      if (outcome.kind === 'dead') sql.bury.run(nowMs, describeError(outcome.error), ...taken);
       else if (outcome.kind === 'retry') {
         const failed = outcome.error !== undefined;
         const untilMs = nowMs + outcome.inMs;
-        sql.delay.run(untilMs, untilMs, failed ? 1 : 0, failed ? textOf(outcome.error) : null, ...taken);
+        sql.delay.run(untilMs, untilMs, failed ? 1 : 0, failed ? describeError(outcome.error) : null, ...taken);
       } else {
         const row = sql.untouched.get(...taken) as Pick<EventRow, 'id' | 'queue'> | null | undefined;
         if (row) events.finish(row);

@@ -1,4 +1,5 @@
 import { consoleLogger, type QueuedDelivery, type WebhookLogger, type WebhookQueue } from '../../index.ts';
+import { check, positive } from '../../shared/check.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
 import { createWorkers, type Taken } from '../shared/workers.ts';
 import { connectSqlite } from './connection.ts';
@@ -6,7 +7,7 @@ import { type DeliveryRows, prepareDeliveryRows, type TakenRow } from './deliver
 import type { SqliteDatabase } from './driver.ts';
 import { prepareEventRows } from './events.ts';
 import { createSqliteLetters } from './letters.ts';
-import { keysIn, positive, readSqliteOptions, type SqliteStoreOptions, storeOver } from './store.ts';
+import { keysIn, readSqliteOptions, type SqliteStoreOptions, storeOver } from './store.ts';
 
 const CLOSE_MS = 10_000;
 const SWEEP_EVERY_MS = 60_000;
@@ -119,9 +120,7 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
 
 function readQueueOptions(options: SqliteQueueOptions, retentionMs: number) {
   const { keepBodiesMs = 0, maxPending = 1_000_000, pollMs = 250, logger = consoleLogger } = options;
-  if (!(keepBodiesMs >= 0 && keepBodiesMs <= retentionMs)) {
-    throw new TypeError('`keepBodiesMs` must be a number from 0 to `retentionMs`.');
-  }
+  check(keepBodiesMs >= 0 && keepBodiesMs <= retentionMs, '`keepBodiesMs`', 'a number from 0 to `retentionMs`');
   positive('maxPending', maxPending);
   positive('pollMs', pollMs);
   return { keepBodiesMs, maxPending, pollMs, logger };

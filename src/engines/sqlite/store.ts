@@ -1,4 +1,5 @@
 import type { WebhookStore } from '../../index.ts';
+import { positive } from '../../shared/check.ts';
 import { checkNamespace, storeKey } from '../shared/store-key.ts';
 import { connectSqlite, type SqliteConnection } from './connection.ts';
 import { checkIdentifier, type SqliteDatabase } from './driver.ts';
@@ -57,12 +58,6 @@ export function readSqliteOptions(options: SqliteStoreOptions): SqliteSettings {
     tablePrefix: checkIdentifier('tablePrefix', options.tablePrefix ?? DEFAULT_PREFIX),
     now: options.now ?? Date.now,
   };
-}
-
-/** @throws TypeError unless `value` is a number above 0. */
-export function positive(option: string, value: number): number {
-  if (typeof value === 'number' && value > 0) return value;
-  throw new TypeError(`\`${option}\` must be a number above 0.`);
 }
 
 /** How a namespace names the rows of its events and entities. */

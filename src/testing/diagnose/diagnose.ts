@@ -1,3 +1,4 @@
+import { bytesOf } from '../../shared/bytes.ts';
 import type { WebhookPayload, WebhookSecret } from '../../signature.ts';
 import { hmacHex, secretFingerprint, toSignedBytes } from '../fixtures/sign.ts';
 import { type BodyCause, type BodySlip, bodySlips, HASH_RAW, styleSlips } from './body-slips.ts';
@@ -130,7 +131,7 @@ function findBody(
 }
 
 function diagnoseParsed(payload: unknown, digest: string, own: readonly NamedSecret[]): SignatureDiagnosis {
-  const text = textOf(payload);
+  const text = jsonOf(payload);
   if (text === undefined || text === '{}') {
     return diagnosis({
       cause: 'body_missing',
@@ -183,14 +184,7 @@ function diagnosis({ cause, why, fix }: Finding, secret?: NamedSecret): Signatur
   };
 }
 
-function bytesOf(payload: unknown): Uint8Array | undefined {
-  if (typeof payload === 'string' || payload instanceof ArrayBuffer) return toSignedBytes(payload);
-  return ArrayBuffer.isView(payload)
-    ? new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength)
-    : undefined;
-}
-
-function textOf(payload: unknown): string | undefined {
+function jsonOf(payload: unknown): string | undefined {
   try {
     return JSON.stringify(payload ?? undefined);
   } catch {

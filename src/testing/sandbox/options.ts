@@ -1,4 +1,5 @@
 import { type RetryPolicy, type RetryPolicyOptions, retryPolicy } from '../../retry/retry.ts';
+import { check } from '../../shared/check.ts';
 
 /** How a sandbox behaves. By default it delivers everything once, in order, and retries what fails. */
 export interface SandboxOptions {
@@ -56,16 +57,20 @@ export function readSandboxOptions(options: SandboxOptions): SandboxSettings {
   const { duplicateRate = 0, reorderRate = 0, tamperRate = 0, eventTypes = [], now = Date.now } = options;
   const { seed = 0, token = 'none' } = options;
   const [minMs, maxMs] = typeof delayMs === 'number' ? [delayMs, delayMs] : delayMs;
-  check(isWhole(port, 0, 65_535), 'port', 'a whole number from 0 to 65535');
-  check(signWith === 'secret' || signWith === 'signing_key', 'signWith', "'secret' or 'signing_key'");
-  check(isWhole(concurrency, 1), 'concurrency', 'a whole number from 1');
-  check(minMs >= 0 && maxMs >= minMs && Number.isFinite(maxMs), 'delayMs', 'milliseconds from 0, or [least, most]');
-  check(isWhole(timeoutMs, 1), 'timeoutMs', 'a whole number of milliseconds from 1');
+  checkOption(isWhole(port, 0, 65_535), 'port', 'a whole number from 0 to 65535');
+  checkOption(signWith === 'secret' || signWith === 'signing_key', 'signWith', "'secret' or 'signing_key'");
+  checkOption(isWhole(concurrency, 1), 'concurrency', 'a whole number from 1');
+  checkOption(
+    minMs >= 0 && maxMs >= minMs && Number.isFinite(maxMs),
+    'delayMs',
+    'milliseconds from 0, or [least, most]',
+  );
+  checkOption(isWhole(timeoutMs, 1), 'timeoutMs', 'a whole number of milliseconds from 1');
   for (const [name, rate] of Object.entries({ duplicateRate, reorderRate, tamperRate })) {
-    check(rate >= 0 && rate <= 1, name, 'a number from 0 to 1');
+    checkOption(rate >= 0 && rate <= 1, name, 'a number from 0 to 1');
   }
-  check(isWhole(seed, 0, 2 ** 32 - 1), 'seed', 'a whole number from 0 to 4294967295');
-  check(/^[\x21-\x7e]+$/.test(token), 'token', 'text of printable ASCII characters without spaces');
+  checkOption(isWhole(seed, 0, 2 ** 32 - 1), 'seed', 'a whole number from 0 to 4294967295');
+  checkOption(/^[\x21-\x7e]+$/.test(token), 'token', 'text of printable ASCII characters without spaces');
   const retry = retryPolicy(options.retry ?? {}, RETRY);
   return {
     port,
@@ -86,6 +91,6 @@ function isWhole(value: number, least: number, most = Number.MAX_SAFE_INTEGER): 
   return Number.isInteger(value) && value >= least && value <= most;
 }
 
-function check(ok: boolean, option: string, wanted: string): void {
-  if (!ok) throw new TypeError(`The sandbox option ${option} must be ${wanted}.`);
+function checkOption(ok: boolean, option: string, wanted: string): asserts ok {
+  check(ok, `The sandbox option ${option}`, wanted);
 }
