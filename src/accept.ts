@@ -9,6 +9,14 @@ import { WebhookError } from './errors.ts';
 import { bytesOf } from './shared/bytes.ts';
 import { readDigest, type WebhookSignature } from './signature.ts';
 
+/** A delivery that has arrived whole, and the digest that it claims: nothing of it is verified yet. */
+export interface Arrived {
+  readonly body: Uint8Array;
+  /** The 64 hex digits of its signature header. */
+  readonly digest: string;
+  readonly head: WebhookDeliveryHead;
+}
+
 /**
  * Refuses what needs no body to be refused, in the documented order: method, parsed body, encoding, announced length,
  * signature header. Adapters call it before they read and hand on what it returns; `receive` calls it for the others.
@@ -44,14 +52,13 @@ export function requireDigest(signature: WebhookSignature): string {
  * cut short, as Next's proxy does. Servers hold a sender to the length that it announced, so less is a fault of the
  * set-up.
  *
- * @returns The digest that the delivery claims, which is yet to be verified.
- * @throws WebhookError whatever {@link refuseHead} throws.
+ * @throws WebhookError whatever {@link refuseHead} throws, and `body_too_large`.
  */
-export function acceptDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): string {
+export function acceptDelivery(delivery: WebhookDelivery, limits: WebhookBodyLimits): Arrived {
   const { accepted, body } = delivery;
   const { digest, announcedBytes } = AcceptedHead.is(accepted) ? accepted : refuseHead(delivery, limits);
   // A length that is missing or no number compares as false: only a larger number tells of a cut.
-  if (!(body.length < announcedBytes)) return digest;
+  if (!(body.length < announcedBytes)) return { body: toBytes(body, limits.maxBodyBytes), digest, head: delivery };
   const detail = 'It is shorter than its Content-Length: a proxy cut it. Next: keep the route out of its matcher.';
   throw new WebhookError('body_already_parsed', { detail });
 }

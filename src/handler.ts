@@ -1,16 +1,14 @@
-import { sha256Hex } from '#hmac';
 import { acceptDelivery, requireDigest, toBytes } from './accept.ts';
-import { type Authenticator, createAuthenticator } from './authenticate.ts';
+import { createAuthenticator } from './authenticate.ts';
+import { Background } from './background.ts';
 import type {
   WebhookAdmission,
   WebhookBodyLimits,
   WebhookDelivery,
-  WebhookDeliveryHead,
   WebhookReceiver,
   WebhookReply,
 } from './delivery.ts';
 import { memoryStore } from './engines/memory/store.ts';
-import { WebhookError } from './errors.ts';
 import {
   type EventFor,
   type EventPattern,
@@ -20,28 +18,27 @@ import {
   type ReceivedWebhookEvent,
   WEBHOOK_EVENT_TYPES,
 } from './events/index.ts';
-import { readOptions, type Settings, type WebhookHandlerOptions } from './options.ts';
-import { resultOf, type WebhookResult } from './outcome.ts';
-import { parseWebhookEvent } from './parse.ts';
+import { readOptions, type WebhookHandlerOptions } from './options.ts';
+import type { WebhookResult } from './outcome.ts';
 import type { QueueWork, WebhookQueue } from './queue.ts';
-import { consoleLogger, logAboutEvent, type WebhookLogger } from './report/logger.ts';
+import { admitDelivery, type Flow, processDelivery, receiveDelivery } from './receive.ts';
+import { consoleLogger, type WebhookLogger } from './report/logger.ts';
 import { WebhookMetrics } from './report/metrics.ts';
-import { createReporter, type Reporter } from './report/reporter.ts';
+import { createReporter } from './report/reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
-import { createAlarms } from './run/deadlines.ts';
-import type { Core, Handler, HandlerOptions, Job } from './run/execution.ts';
-import type { Processed } from './run/process.ts';
-import { createWork, enqueueEvent } from './run/queued.ts';
+import type { Core } from './run/core.ts';
+import { createDeadlines } from './run/deadlines.ts';
+import type { Handler, HandlerOptions } from './run/handler-types.ts';
+import { OpenDeliveries } from './run/open-deliveries.ts';
+import { BEFORE_REPLY, FROM_QUEUE } from './run/policy.ts';
 import { createRegistry } from './run/registry.ts';
-import { createInRequest, type InRequest } from './run/single-flight.ts';
+import { SingleFlight } from './run/single-flight.ts';
+import { createWork } from './run/work.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
-import { eventKey, type WebhookStore } from './store.ts';
-import { ageProblem, type Validated, validateData } from './validate.ts';
+import { validateData } from './validate.ts';
 
-const SWEEP_EVERY_EVENTS = 1000;
-const SWEEP_ROWS = 1000;
 const DRAIN_MS = 10_000;
-const NO_HEAD: WebhookDeliveryHead = { method: 'POST', header: () => undefined };
+const NO_HEAD = { method: 'POST', header: () => undefined };
 
 /**
  * Receives Pathfinder's webhooks: verifies a delivery, reads its event, runs each event once through the handlers that
@@ -58,51 +55,50 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   readonly metrics: WebhookMetrics;
   /** What adapters heed while they read. */
   readonly limits: WebhookBodyLimits;
-  readonly #options: WebhookHandlerOptions<EventSchemas>;
-  readonly #settings: Settings;
-  readonly #authenticator: Authenticator;
-  readonly #store: WebhookStore;
-  readonly #reporter: Reporter;
+  readonly #ownTypes: readonly string[];
+  readonly #flow: Flow;
   readonly #core: Core;
-  readonly #inRequest: InRequest;
   readonly #work: QueueWork;
   #started = false;
-  #eventsUntilSweep = SWEEP_EVERY_EVENTS;
 
   /**
    * @param secretOrOptions - The secret, as the short form, or the options.
    * @throws TypeError for an unusable secret, and for options that make no sense or would lose events quietly.
    */
   constructor(secretOrOptions: WebhookSecret | WebhookHandlerOptions<E>) {
-    const options = isOptions(secretOrOptions) ? secretOrOptions : { secret: secretOrOptions };
-    this.#options = options;
-    this.#authenticator = createAuthenticator(options.secret, options.logger ?? consoleLogger);
-    this.#store = options.store ?? options.queue?.store ?? memoryStore();
-    this.#settings = readOptions(options, this.#store);
-    const { maxBodyBytes, bodyTimeoutMs, logger, now } = this.#settings;
+    const options: WebhookHandlerOptions = isOptions(secretOrOptions) ? secretOrOptions : { secret: secretOrOptions };
+    const { queue, events, waitUntil } = options;
+    const authenticator = createAuthenticator(options.secret, options.logger ?? consoleLogger);
+    const store = options.store ?? queue?.store ?? memoryStore();
+    const settings = readOptions(options, store);
+    const { maxBodyBytes, bodyTimeoutMs, handlerTimeoutMs, retry, logger, now } = settings;
     this.limits = { maxBodyBytes, bodyTimeoutMs };
-    const ownTypes = Object.keys(options.events ?? {});
-    this.metrics = new WebhookMetrics({ types: ownTypes, now });
-    const knownTypes = new Set<string>([...WEBHOOK_EVENT_TYPES, ...ownTypes]);
-    this.#reporter = createReporter(options, this.metrics, logger);
+    this.#ownTypes = Object.keys(events ?? {});
+    this.metrics = new WebhookMetrics({ types: this.#ownTypes, now });
+    const knownTypes = new Set<string>([...WEBHOOK_EVENT_TYPES, ...this.#ownTypes]);
+    const reporter = createReporter(options, this.metrics, logger);
     this.#core = {
-      store: this.#store,
-      registry: createRegistry({ knownTypes, durable: this.#store.durable, logger }),
-      alarms: createAlarms(),
+      store,
+      registry: createRegistry({ knownTypes, durable: store.durable, logger }),
+      deadlines: createDeadlines(),
+      policy: queue ? FROM_QUEUE : BEFORE_REPLY,
       logger,
-      handlerTimeoutMs: this.#settings.handlerTimeoutMs,
-      retry: this.#settings.retry,
-      inRequest: options.queue === undefined,
+      handlerTimeoutMs,
+      retry,
       now,
       random: Math.random,
-      report: this.#reporter.failedRun,
+      report: reporter.failedRun,
     };
-    this.#inRequest = createInRequest(this.#core);
+    const drain = () => (this.#started ? undefined : this.drain({ maxMs: DRAIN_MS }));
+    const background = new Background({ store, logger, waitUntil, drain });
+    const singleFlight = new SingleFlight(this.#core);
+    const parts = { authenticator, store, queue, singleFlight, reporter, background };
+    this.#flow = { ...parts, settings, limits: this.limits, events, openDeliveries: new OpenDeliveries() };
     this.#work = createWork(this.#core, {
-      prepare: async (event) => (await validateData(event, options.events)).event,
+      prepare: async (event) => (await validateData(event, events)).event,
       settled: (event, outcome, startedAtMs) => {
-        const told = this.#reporter.settle(event, outcome, startedAtMs);
-        if (told) this.#background(told, {});
+        const told = reporter.tellOutcome(event, outcome, startedAtMs);
+        if (told) background.run(told);
       },
     });
   }
@@ -119,7 +115,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     handler: Handler<EventFor<P, E>>,
     options: HandlerOptions<EventFor<P, E>> = {},
   ): this {
-    if (options.transaction && !this.#store.transaction) {
+    if (options.transaction && !this.#core.store.transaction) {
       throw new TypeError('{ transaction: true } needs a store with transactions: sqliteStore or postgresStore.');
     }
     // The registry hands each handler only events that its patterns match.
@@ -139,7 +135,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
 
   /** The known types that the registered patterns match: what an endpoint should subscribe to. */
   get eventTypes(): readonly string[] {
-    return expandPatterns(this.#core.registry.patterns(), Object.keys(this.#options.events ?? {}));
+    return expandPatterns(this.#core.registry.patterns(), this.#ownTypes);
   }
 
   /**
@@ -147,18 +143,11 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    *
    * @param logger - Told of this delivery's refusal in the place of the handler's own: the request's, where it has one.
    */
-  async receive(
+  receive(
     delivery: WebhookDelivery | Promise<WebhookDelivery>,
-    logger: WebhookLogger = this.#settings.logger,
+    logger: WebhookLogger = this.#core.logger,
   ): Promise<WebhookReply> {
-    try {
-      const arrived = await delivery;
-      const digest = acceptDelivery(arrived, this.limits);
-      const body = toBytes(arrived.body, this.limits.maxBodyBytes);
-      return replyTo(await this.#process(body, digest, arrived, logger));
-    } catch (error) {
-      return replyToError(this.#reporter.refuse(error, logger));
-    }
+    return receiveDelivery(this.#flow, delivery, logger);
   }
 
   /**
@@ -171,12 +160,13 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     signature: WebhookSignature,
     context?: Partial<WebhookDelivery>,
   ): Promise<WebhookResult> {
-    const head = context ? { ...NO_HEAD, ...context } : NO_HEAD;
+    const { logger } = this.#core;
     try {
       const body = toBytes(payload, this.limits.maxBodyBytes);
-      return await this.#process(body, requireDigest(signature), head, this.#settings.logger);
+      const arrived = { body, digest: requireDigest(signature), head: context ? { ...NO_HEAD, ...context } : NO_HEAD };
+      return await processDelivery(this.#flow, arrived, logger);
     } catch (error) {
-      throw this.#reporter.refuse(error, this.#settings.logger);
+      throw this.#flow.reporter.refuse(error, logger);
     }
   }
 
@@ -188,22 +178,18 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   /** Verifies and reads a delivery without running or remembering it: for those who dispatch by themselves. */
   async admit(
     delivery: WebhookDelivery | Promise<WebhookDelivery>,
-    logger: WebhookLogger = this.#settings.logger,
+    logger: WebhookLogger = this.#core.logger,
   ): Promise<WebhookAdmission> {
     try {
-      const arrived = await delivery;
-      const digest = acceptDelivery(arrived, this.limits);
-      const body = toBytes(arrived.body, this.limits.maxBodyBytes);
-      const { tenant } = await this.#authenticator.authenticate(body, digest, arrived);
-      return { event: await this.#read(body, tenant, logger), tenant };
+      return await admitDelivery(this.#flow, acceptDelivery(await delivery, this.limits), logger);
     } catch (error) {
-      return { reply: replyToError(this.#reporter.refuse(error, logger)) };
+      return { reply: replyToError(this.#flow.reporter.refuse(error, logger)) };
     }
   }
 
   /** Whether the signature is the payload's, under this handler's secret. See `verifyWebhookSignature`. */
   verifySignature(payload: WebhookPayload, signature: WebhookSignature): boolean {
-    return this.#authenticator.matches(payload, signature);
+    return this.#flow.authenticator.matches(payload, signature);
   }
 
   /**
@@ -220,8 +206,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   /** Takes nothing new from the queue, and waits for what runs, by default up to 10 s; then gives the rest back. */
   async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#started = false;
-    await this.#options.queue?.stop({ timeoutMs });
-    await this.#inRequest.idle();
+    await this.#flow.queue?.stop({ timeoutMs });
+    await this.#flow.openDeliveries.idle();
   }
 
   /**
@@ -235,120 +221,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     return this.#requireQueue().drain(this.#work, { maxMs, max });
   }
 
-  // The flow: verify, read, remember and run (or queue). What it returns or throws becomes the reply.
-  async #process(
-    body: Uint8Array,
-    digest: string,
-    head: WebhookDeliveryHead,
-    logger: WebhookLogger,
-  ): Promise<WebhookResult> {
-    const startedAtMs = performance.now();
-    let event: ReceivedWebhookEvent | undefined;
-    try {
-      const sender = this.#authenticator.authenticate(body, digest, head);
-      const { tenant } = sender instanceof Promise ? await sender : sender;
-      const read = this.#read(body, tenant, logger);
-      event = read instanceof Promise ? await read : read;
-      const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
-      const { queue } = this.#options;
-      if (queue) return await this.#enqueue(queue, job, head);
-      const { outcome, recorded, heard } = await this.#inRequest.process(job);
-      if (recorded) this.#background(recorded, head);
-      const told = heard ? undefined : this.#reporter.settle(event, outcome, startedAtMs);
-      if (told) this.#background(told, head);
-      if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
-      return resultFor(outcome, event);
-    } catch (error) {
-      if (event) this.#reporter.tell(error, event, logger);
-      throw error;
-    }
-  }
-
-  // Without a wait unless the store or one of the integrator's schemas has to be asked.
-  #read(
-    body: Uint8Array,
-    tenant: string | undefined,
-    logger: WebhookLogger,
-  ): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
-    let event: ReceivedWebhookEvent | undefined;
-    let problem: WebhookError | undefined;
-    try {
-      event = parseWebhookEvent(body);
-      problem = ageProblem(event.created, this.#settings.now(), this.#settings.age);
-      if (problem?.code === 'too_new') throw problem;
-    } catch (error) {
-      this.#reporter.tell(error, event, logger);
-      throw error;
-    }
-    if (!problem) return this.#validate(event, logger);
-    return this.#refuseUnknown(event, tenant, problem, logger).then(() => this.#validate(event, logger));
-  }
-
-  // Too old, but the store knows this id: its age was checked when it first arrived, so let the redelivery finish.
-  async #refuseUnknown(
-    event: ReceivedWebhookEvent,
-    tenant: string | undefined,
-    tooOld: WebhookError,
-    logger: WebhookLogger,
-  ): Promise<void> {
-    try {
-      const known = await this.#store.get(eventKey(tenant, event.id)).catch((cause) => {
-        throw new WebhookError('store_unavailable', { cause });
-      });
-      if (!known) throw tooOld;
-    } catch (error) {
-      this.#reporter.tell(error, event, logger);
-      throw error;
-    }
-  }
-
-  #validate(event: ReceivedWebhookEvent, logger: WebhookLogger): ReceivedWebhookEvent | Promise<ReceivedWebhookEvent> {
-    const validated = validateData(event, this.#options.events);
-    return validated instanceof Promise
-      ? validated.then((done) => this.#accept(done, logger))
-      : this.#accept(validated, logger);
-  }
-
-  #accept({ event, drift }: Validated, logger: WebhookLogger): ReceivedWebhookEvent {
-    if (drift) this.#reporter.tell(drift, event, logger);
-    if (drift && this.#settings.rejectDrift) throw drift;
-    return event;
-  }
-
-  async #enqueue(queue: WebhookQueue, job: Job, head: WebhookDeliveryHead): Promise<WebhookResult> {
-    const result = await enqueueEvent(queue, job, head, this.#settings.now());
-    if (result.status === 'duplicate') this.metrics.recordDuplicate();
-    else {
-      this.metrics.recordQueued();
-      if (!this.#started && this.#waitUntil(head)) this.#background(this.drain({ maxMs: DRAIN_MS }), head);
-    }
-    if (--this.#eventsUntilSweep <= 0) this.#sweep(head);
-    return result;
-  }
-
-  #sweep(head: WebhookDeliveryHead): void {
-    this.#eventsUntilSweep = SWEEP_EVERY_EVENTS;
-    this.#background(this.#store.sweep(SWEEP_ROWS), head);
-  }
-
-  #waitUntil(head: Pick<WebhookDelivery, 'waitUntil'>): ((work: Promise<unknown>) => void) | undefined {
-    return head.waitUntil ? (work) => head.waitUntil?.(work) : this.#options.waitUntil;
-  }
-
-  // For what may be lost: nothing moves behind a 2xx that the sender takes as safe.
-  #background(work: Promise<unknown>, head: Pick<WebhookDelivery, 'waitUntil'>): void {
-    const failed = (err: unknown) =>
-      logAboutEvent(this.#settings.logger, 'error', undefined, { err }, 'Work behind a webhook reply failed');
-    const safe = work.catch(failed);
-    try {
-      this.#waitUntil(head)?.(safe);
-    } catch (error) {
-      failed(error);
-    }
-  }
-
   #requireQueue(): WebhookQueue {
-    const { queue } = this.#options;
+    const { queue } = this.#flow;
     if (queue) return queue;
     throw new TypeError('This WebhookHandler has no queue: its handlers run before the reply. Pass { queue }.');
   }
@@ -358,20 +232,4 @@ function isOptions<E extends EventSchemas>(
   given: WebhookSecret | WebhookHandlerOptions<E>,
 ): given is WebhookHandlerOptions<E> {
   return typeof given === 'object' && given !== null && !Array.isArray(given) && !(given instanceof Uint8Array);
-}
-
-function resultFor(outcome: Processed, event: ReceivedWebhookEvent): WebhookResult {
-  switch (outcome.status) {
-    case 'processed':
-      return resultOf('processed', event, outcome.ran);
-    case 'failed':
-      return resultOf('failed', event, outcome.ran, outcome.failures);
-    case 'conflict':
-      throw new WebhookError('id_conflict');
-    case 'busy':
-    case 'dead':
-      return resultOf('in_progress', event);
-    default:
-      return resultOf(outcome.status, event);
-  }
 }

@@ -74,7 +74,7 @@ export {
 } from './events/index.ts';
 export { WebhookHandler } from './handler.ts';
 export type { WebhookHandlerOptions } from './options.ts';
-export type { WebhookResult, WebhookResultStatus } from './outcome.ts';
+export type { HandlerFailure, WebhookResult, WebhookResultStatus } from './outcome.ts';
 export {
   type DeadLetter,
   type DeadLetterQuery,
@@ -116,8 +116,7 @@ export {
   type WebhookRetryOptions,
   type WebhookRetryResult,
 } from './retry/retry.ts';
-export type { Handler, HandlerContext, HandlerOptions } from './run/execution.ts';
-export type { HandlerFailure } from './run/process.ts';
+export type { Handler, HandlerContext, HandlerOptions } from './run/handler-types.ts';
 export type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 export {
   type Claim,

@@ -20,9 +20,13 @@ export interface QueuedDelivery {
   readonly receivedAtMs: number;
 }
 
-/** What became of one run. `retry` without `error` is no failure: the event waits for a lease or a lane. */
+/**
+ * What became of one run. `done`: the event is completed, now or before. `unhandled`: it is completed, and no handler
+ * matched. `conflict`: its id is known with other bytes, and it is not run. `retry` without `error` is no failure: the event
+ * waits for a lease or a lane.
+ */
 export type WorkOutcome =
-  | { readonly kind: 'done' }
+  | { readonly kind: 'done' | 'unhandled' | 'conflict' }
   | { readonly kind: 'retry'; readonly inMs: number; readonly error?: unknown }
   | { readonly kind: 'dead'; readonly error: unknown };
 

@@ -1,7 +1,7 @@
 import { isWebhookError, WebhookError } from '../errors.ts';
 import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookHandlerOptions } from '../options.ts';
-import type { Processed } from '../run/process.ts';
+import type { DeadOutcome, FailedOutcome, Outcome, WebhookResult } from '../outcome.ts';
 import { logAboutEvent, type WebhookLogger } from './logger.ts';
 import type { WebhookMetrics } from './metrics.ts';
 
@@ -13,8 +13,10 @@ export interface Reporter {
   tell(error: unknown, event: ReceivedWebhookEvent | undefined, log: WebhookLogger): void;
   /** A handler failed once. */
   failedRun(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
+  /** An event was handed to the queue, or is known there. */
+  tellQueued(result: WebhookResult): void;
   /** An event has an outcome; what is returned is still to be waited for. */
-  settle(event: ReceivedWebhookEvent, outcome: Processed, startedAtMs: number): Promise<void> | undefined;
+  tellOutcome(event: ReceivedWebhookEvent, outcome: Outcome, startedAtMs: number): Promise<void> | undefined;
 }
 
 export function createReporter(
@@ -28,6 +30,21 @@ export function createReporter(
     } catch (err) {
       logAboutEvent(logger, 'error', event, { err }, 'onError failed');
     }
+  }
+
+  function tellFailure(
+    event: ReceivedWebhookEvent,
+    outcome: FailedOutcome | DeadOutcome,
+    startedAtMs: number,
+  ): Promise<void> | undefined {
+    // An event that was dead before has been told then.
+    if (outcome.failures.length === 0) return undefined;
+    const isDead = outcome.status === 'dead';
+    metrics.recordMs(event.type, performance.now() - startedAtMs, false);
+    if (isDead) metrics.recordDeadLetter();
+    // Once per event: without a queue, on the first delivery whose attempts are spent.
+    const forGood = queue ? isDead : outcome.failuresBefore === 0;
+    return forGood ? errorHandler?.handle(event, outcome.failures[0]?.error, { scheduleRetry: !queue }) : undefined;
   }
 
   return {
@@ -51,16 +68,28 @@ export function createReporter(
       void callOnError(error, event);
     },
 
-    settle(event, outcome, startedAtMs) {
-      if (outcome.status === 'processed') metrics.recordMs(event.type, performance.now() - startedAtMs, true);
-      else if (outcome.status === 'duplicate') metrics.recordDuplicate();
-      else if (outcome.status === 'unhandled') metrics.recordUnhandled();
-      if (outcome.status !== 'failed') return undefined;
-      metrics.recordMs(event.type, performance.now() - startedAtMs, false);
-      if (outcome.dead) metrics.recordDeadLetter();
-      // Once per event: without a queue, on the first delivery whose attempts are spent.
-      const forGood = queue ? outcome.dead : outcome.failuresBefore === 0;
-      return forGood ? errorHandler?.handle(event, outcome.failures[0]?.error, { scheduleRetry: !queue }) : undefined;
+    tellQueued({ status }) {
+      if (status === 'duplicate') metrics.recordDuplicate();
+      else metrics.recordQueued();
+    },
+
+    tellOutcome(event, outcome, startedAtMs) {
+      switch (outcome.status) {
+        case 'processed':
+          metrics.recordMs(event.type, performance.now() - startedAtMs, true);
+          return undefined;
+        case 'duplicate':
+          metrics.recordDuplicate();
+          return undefined;
+        case 'unhandled':
+          metrics.recordUnhandled();
+          return undefined;
+        case 'failed':
+        case 'dead':
+          return tellFailure(event, outcome, startedAtMs);
+        default:
+          return undefined;
+      }
     },
   };
 }

@@ -1,26 +1,26 @@
-/** Something due at a time of the monotonic clock. */
-export interface Alarm {
+/** Something due at a time of the monotonic clock: a deadline, or the next heartbeat. */
+export interface Deadline {
   /** Milliseconds of `performance.now()`. */
   dueMs: number;
-  /** Called when due, as a method. Sets a later `dueMs` to be called again, else the alarm is forgotten. */
-  ring(nowMs: number): void;
-  /** Its neighbours while it is set: for {@link Alarms} alone. */
-  before?: Alarm | undefined;
-  after?: Alarm | undefined;
+  /** Called when due, as a method. Sets a later `dueMs` to be called again, else it is forgotten. */
+  reach(nowMs: number): void;
+  /** Its neighbours while it is set: for {@link Deadlines} alone. */
+  before?: Deadline | undefined;
+  after?: Deadline | undefined;
 }
 
-export interface Alarms {
-  add(alarm: Alarm): void;
-  remove(alarm: Alarm): void;
+export interface Deadlines {
+  add(deadline: Deadline): void;
+  remove(deadline: Deadline): void;
 }
 
 /**
- * Deadlines and heartbeats of any number of events on one timer: setting and clearing a timer for each would cost a
+ * Deadlines of handlers and heartbeats of leases, of any number of events, on one timer: setting and clearing a timer for each would cost a
  * delivery more than its bookkeeping. The timer does not keep the process alive. A linked list, since a Set that is
  * filled and emptied by each delivery allocates each time.
  */
-export function createAlarms(): Alarms {
-  const ends: Alarm = { dueMs: 0, ring: () => undefined };
+export function createDeadlines(): Deadlines {
+  const ends: Deadline = { dueMs: 0, reach: () => undefined };
   ends.before = ends;
   ends.after = ends;
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -30,53 +30,53 @@ export function createAlarms(): Alarms {
     if (dueMs >= armedForMs) return;
     clearTimeout(timer);
     armedForMs = dueMs;
-    timer = setTimeout(ringDue, Math.max(0, Math.ceil(dueMs - performance.now())));
+    timer = setTimeout(reachDue, Math.max(0, Math.ceil(dueMs - performance.now())));
     // A number where timers are the web's.
     if (typeof timer === 'object') timer.unref?.();
   }
 
-  function ringDue(): void {
+  function reachDue(): void {
     armedForMs = Number.POSITIVE_INFINITY;
     const nowMs = performance.now();
     let nextMs = Number.POSITIVE_INFINITY;
-    // A copy: one that rings may end others.
-    for (const alarm of all()) {
-      if (isSet(alarm) && alarm.dueMs <= nowMs) alarm.ring(nowMs);
-      if (!isSet(alarm)) continue;
-      if (alarm.dueMs <= nowMs) remove(alarm);
-      else nextMs = Math.min(nextMs, alarm.dueMs);
+    // A copy: one that is reached may end others.
+    for (const deadline of all()) {
+      if (isSet(deadline) && deadline.dueMs <= nowMs) deadline.reach(nowMs);
+      if (!isSet(deadline)) continue;
+      if (deadline.dueMs <= nowMs) remove(deadline);
+      else nextMs = Math.min(nextMs, deadline.dueMs);
     }
     if (nextMs !== Number.POSITIVE_INFINITY) arm(nextMs);
   }
 
-  function all(): Alarm[] {
-    const alarms: Alarm[] = [];
-    for (let alarm = ends.after; alarm && alarm !== ends; alarm = alarm.after) alarms.push(alarm);
-    return alarms;
+  function all(): Deadline[] {
+    const deadlines: Deadline[] = [];
+    for (let deadline = ends.after; deadline && deadline !== ends; deadline = deadline.after) deadlines.push(deadline);
+    return deadlines;
   }
 
-  function remove(alarm: Alarm): void {
-    const { before, after } = alarm;
+  function remove(deadline: Deadline): void {
+    const { before, after } = deadline;
     if (!before || !after) return;
     before.after = after;
     after.before = before;
-    alarm.before = undefined;
-    alarm.after = undefined;
+    deadline.before = undefined;
+    deadline.after = undefined;
   }
 
   return {
-    add(alarm) {
+    add(deadline) {
       const last = ends.before ?? ends;
-      alarm.before = last;
-      alarm.after = ends;
-      last.after = alarm;
-      ends.before = alarm;
-      arm(alarm.dueMs);
+      deadline.before = last;
+      deadline.after = ends;
+      last.after = deadline;
+      ends.before = deadline;
+      arm(deadline.dueMs);
     },
     remove,
   };
 }
 
-function isSet(alarm: Alarm): boolean {
-  return alarm.after !== undefined;
+function isSet(deadline: Deadline): boolean {
+  return deadline.after !== undefined;
 }

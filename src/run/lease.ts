@@ -1,10 +1,11 @@
 import { LeaseLostError } from '../errors.ts';
 import type { WebhookStore } from '../store.ts';
-import type { Alarm, Alarms } from './deadlines.ts';
+import type { Core } from './core.ts';
+import type { Deadline, Deadlines } from './deadlines.ts';
 
 const LEASE_MS = 30_000;
 const HEARTBEATS_PER_LEASE = 3;
-// Stops work before the store may give the event away: clocks and replies take time.
+// Work stops before the store may give the event away: clocks and replies take time.
 const SAFE_PART = 0.8;
 
 /** How long a claim in this store lasts without a heartbeat. */
@@ -12,81 +13,90 @@ export function leaseMsOf({ leaseMs = LEASE_MS }: Pick<WebhookStore, 'leaseMs'>)
   return leaseMs;
 }
 
-/** A claim that is being kept: its own alarm, since every event has one. */
-export interface Lease extends Alarm {
-  readonly store: WebhookStore;
-  readonly alarms: Alarms;
+/** What was claimed, with which token, and when that was asked for, on the monotonic clock. */
+export interface HeldClaim {
   readonly key: string;
   readonly token: string;
-  /** Set once the claim passed to another worker. */
-  lost: LeaseLostError | undefined;
-  stopped: boolean;
-  /** When the store was last known to have it, on the monotonic clock. */
-  confirmedAtMs: number;
-  readonly onLost: (error: LeaseLostError) => void;
+  readonly claimedAtMs: number;
 }
 
-/** Extends the lease three times in its length until stopped; when that fails for too long, the lease counts as lost. */
-export function keepLease(
-  store: WebhookStore,
-  alarms: Alarms,
-  { key, token, claimedAtMs }: { readonly key: string; readonly token: string; readonly claimedAtMs: number },
-  onLost: (error: LeaseLostError) => void,
-): Lease {
-  const lease: Lease = {
-    store,
-    alarms,
-    key,
-    token,
-    lost: undefined,
-    stopped: false,
-    confirmedAtMs: claimedAtMs,
-    onLost,
-    dueMs: claimedAtMs + leaseMsOf(store) / HEARTBEATS_PER_LEASE,
-    ring: beat,
-    before: undefined,
-    after: undefined,
-  };
-  alarms.add(lease);
-  return lease;
-}
+/**
+ * A claim that is kept: extends it three times in its length until stopped. When that fails for too long, or another worker
+ * has the event, the lease is lost, and everything that rests on it stops.
+ */
+export class Lease implements Deadline {
+  readonly key: string;
+  readonly token: string;
+  /** When the next heartbeat is due. */
+  dueMs: number;
+  before: Deadline | undefined = undefined;
+  after: Deadline | undefined = undefined;
+  readonly #store: WebhookStore;
+  readonly #deadlines: Deadlines;
+  readonly #onLost: (error: LeaseLostError) => void;
+  /** When the store was last known to have the claim. */
+  #confirmedAtMs: number;
+  #stopped = false;
+  #lost: LeaseLostError | undefined;
 
-function beat(this: Lease, nowMs: number): void {
-  const leaseMs = leaseMsOf(this.store);
-  const safeUntilMs = this.confirmedAtMs + leaseMs * SAFE_PART;
-  if (nowMs >= safeUntilMs) {
-    loseLease(this);
-    return;
+  constructor(
+    { store, deadlines }: Pick<Core, 'store' | 'deadlines'>,
+    { key, token, claimedAtMs }: HeldClaim,
+    onLost: (error: LeaseLostError) => void,
+  ) {
+    this.key = key;
+    this.token = token;
+    this.#store = store;
+    this.#deadlines = deadlines;
+    this.#onLost = onLost;
+    this.#confirmedAtMs = claimedAtMs;
+    this.dueMs = claimedAtMs + leaseMsOf(store) / HEARTBEATS_PER_LEASE;
+    deadlines.add(this);
   }
-  this.dueMs = Math.min(nowMs + leaseMs / HEARTBEATS_PER_LEASE, safeUntilMs);
-  this.store.extend(this.key, this.token, leaseMs).then(
-    (extended) => {
-      if (extended) this.confirmedAtMs = nowMs;
-      else loseLease(this);
-    },
-    () => {
-      // Out of reach for now: the next heartbeat asks again, until it is too late.
-    },
-  );
-}
 
-/** Another worker has the event: everything that rests on the lease stops. */
-export function loseLease(lease: Lease): LeaseLostError {
-  lease.lost ??= new LeaseLostError();
-  if (!lease.stopped) {
-    stopLease(lease);
-    lease.onLost(lease.lost);
+  /** Set once the claim has passed to another worker, or may have. */
+  get lost(): LeaseLostError | undefined {
+    return this.#lost;
   }
-  return lease.lost;
-}
 
-/** Ends the heartbeat. */
-export function stopLease(lease: Lease): void {
-  lease.stopped = true;
-  lease.alarms.remove(lease);
-}
+  /** When the lease ends unless it is extended, on the monotonic clock. */
+  get endMs(): number {
+    return this.#confirmedAtMs + leaseMsOf(this.#store);
+  }
 
-/** When the lease ends unless it is extended, on the monotonic clock. */
-export function leaseEndMs(lease: Lease): number {
-  return lease.confirmedAtMs + leaseMsOf(lease.store);
+  /** A heartbeat is due. */
+  reach(nowMs: number): void {
+    const leaseMs = leaseMsOf(this.#store);
+    const safeUntilMs = this.#confirmedAtMs + leaseMs * SAFE_PART;
+    if (nowMs >= safeUntilMs) {
+      this.lose();
+      return;
+    }
+    this.dueMs = Math.min(nowMs + leaseMs / HEARTBEATS_PER_LEASE, safeUntilMs);
+    this.#store.extend(this.key, this.token, leaseMs).then(
+      (extended) => {
+        if (extended) this.#confirmedAtMs = nowMs;
+        else this.lose();
+      },
+      () => {
+        // The store is out of reach for now: the next heartbeat asks again, until it is too late.
+      },
+    );
+  }
+
+  /** Another worker has the event, or may have: tells whoever holds the lease, unless that has let go of it. */
+  lose(): LeaseLostError {
+    this.#lost ??= new LeaseLostError();
+    if (!this.#stopped) {
+      this.stop();
+      this.#onLost(this.#lost);
+    }
+    return this.#lost;
+  }
+
+  /** Ends the heartbeat. */
+  stop(): void {
+    this.#stopped = true;
+    this.#deadlines.remove(this);
+  }
 }

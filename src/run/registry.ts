@@ -2,7 +2,7 @@ import { matchesPattern, nearestEventType, type ReceivedWebhookEvent } from '../
 import type { WebhookLogger } from '../report/logger.ts';
 import { IN_PROCESS_RETRY, retryPolicy } from '../retry/retry.ts';
 import { check, positive } from '../shared/check.ts';
-import type { Handler, HandlerOptions, Registration, Registry } from './execution.ts';
+import type { Handler, HandlerOptions, Registration, Registry } from './handler-types.ts';
 
 export interface RegistryOptions {
   readonly knownTypes: ReadonlySet<string>;

@@ -102,7 +102,7 @@ const twins: readonly Twin[] = [
     breaks: 'a NonRetryableError makes an event dead at its first failure',
     spoil: (queue) =>
       withOutcome(queue, (outcome) => {
-        return outcome.kind === 'dead' ? { kind: 'retry', inMs: 0, error: outcome.error } : outcome;
+        return outcome.kind === 'dead' ? { kind: 'retry', inMs: 10, error: outcome.error } : outcome;
       }),
   },
   {

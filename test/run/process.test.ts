@@ -3,8 +3,9 @@ import { memoryStore, NonRetryableError, type WebhookStore } from '@pathfinder/w
 import { describe, expect, it, vi } from 'vitest';
 import { WebhookError } from '../../src/errors.ts';
 import { QUEUED_RETRY } from '../../src/retry/retry.ts';
-import { createAlarms } from '../../src/run/deadlines.ts';
-import type { Core, Job } from '../../src/run/execution.ts';
+import type { Core, Job } from '../../src/run/core.ts';
+import { createDeadlines } from '../../src/run/deadlines.ts';
+import { FROM_QUEUE } from '../../src/run/policy.ts';
 import { processEvent } from '../../src/run/process.ts';
 import { createRegistry } from '../../src/run/registry.ts';
 import { answered, bodyOf, RETRY, recordingLogger, refused } from '../support/deliver.ts';
@@ -215,11 +216,11 @@ function workerCore(store: WebhookStore) {
   const core: Core = {
     store,
     registry,
-    alarms: createAlarms(),
+    deadlines: createDeadlines(),
+    policy: FROM_QUEUE,
     logger,
     handlerTimeoutMs: 1000,
     retry: { ...QUEUED_RETRY, jitter: 'none' },
-    inRequest: false,
     now: Date.now,
     random: Math.random,
     report: (error) => void reports.push(error),
@@ -238,7 +239,7 @@ describe('a worker', () => {
     registry.add(['*'], (_, { attempt }) => void runs.push(attempt), { name: 'serial', serialBy: () => 'lane' });
     const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 60_000, bodyHash: '' });
     for (let i = 0; i < 30; i++) {
-      expect(await processEvent(core, job)).toEqual({ outcome: { status: 'busy', retryAfterMs: 200 } });
+      expect(await processEvent(core, job)).toEqual({ outcome: { status: 'in_progress', retryAfterMs: 200 } });
       nowMs += 200;
     }
     if (lane.status === 'acquired') await store.fail('lane\n\n*#serial\nlane', lane.token, {});
@@ -260,7 +261,7 @@ describe('a worker', () => {
     for (let i = 0; i < 10; i++) await vanish();
     expect(await processEvent(core, job)).toEqual({
       outcome: {
-        status: 'failed',
+        status: 'dead',
         ran: 0,
         failures: [
           {
@@ -268,9 +269,7 @@ describe('a worker', () => {
             error: new Error('Its last 10 runs ended without a word: each took its process down.'),
           },
         ],
-        dead: true,
         failuresBefore: 0,
-        retryInMs: 0,
       },
     });
     expect(work).not.toHaveBeenCalled();
@@ -306,14 +305,16 @@ describe('a worker', () => {
     const outcomes: unknown[] = [];
     for (let i = 0; i < 3; i++) {
       const { outcome } = await processEvent(core, job);
-      if (outcome.status !== 'failed') throw new Error(outcome.status);
-      outcomes.push([outcome.retryInMs, outcome.dead, outcome.failuresBefore, outcome.failures.length]);
+      const { status } = outcome;
+      if (status !== 'failed' && status !== 'dead') throw new Error(status);
+      const retryInMs = status === 'failed' ? outcome.retryInMs : undefined;
+      outcomes.push([status, retryInMs, outcome.failuresBefore, outcome.failures.length]);
       nowMs += 10_000;
     }
     expect(outcomes).toEqual([
-      [500, false, 0, 3],
-      [500, false, 1, 3],
-      [Number.POSITIVE_INFINITY, true, 2, 3],
+      ['failed', 500, 0, 3],
+      ['failed', 500, 1, 3],
+      ['dead', undefined, 2, 3],
     ]);
     expect(await store.get(job.key)).toMatchObject({
       state: 'dead',
@@ -330,7 +331,7 @@ describe('a worker', () => {
     registry.add(['*'], beside, { name: 'beside' });
     registry.add(['*'], () => undefined, { name: 'serial', serialBy: () => 'lane' });
     const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 60_000, bodyHash: '' });
-    expect((await processEvent(core, job)).outcome.status).toBe('busy');
+    expect((await processEvent(core, job)).outcome.status).toBe('in_progress');
     if (lane.status === 'acquired') await store.fail('lane\n\n*#serial\nlane', lane.token, {});
     nowMs += 200;
     expect(await processEvent(core, job)).toEqual({ outcome: { status: 'processed', ran: 1 } });
@@ -350,7 +351,7 @@ describe('a worker', () => {
     const running = processEvent(core, job, stop.signal);
     await new Promise((resolve) => setImmediate(resolve));
     stop.abort(new Error('deploy'));
-    expect(await running).toEqual({ outcome: { status: 'busy', retryAfterMs: 0 } });
+    expect(await running).toEqual({ outcome: { status: 'in_progress', retryAfterMs: 0 } });
     expect(reports).toEqual([new Error('deploy'), new WebhookError('store_unavailable', { cause: new Error('down') })]);
   });
 });

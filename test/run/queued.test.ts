@@ -138,10 +138,10 @@ describe('with a queue', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ processed: 1, duplicates: 1 });
   });
 
-  it('an event that nobody handles is done', async () => {
+  it('an event that nobody handles is completed, and said to be unhandled', async () => {
     const { receive, run, store, webhooks } = await receiver();
     await receive();
-    expect(await run()).toEqual({ kind: 'done' });
+    expect(await run()).toEqual({ kind: 'unhandled' });
     expect((await store.get('evt_1'))?.state).toBe('done');
     expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 1 });
   });
@@ -177,7 +177,7 @@ describe('with a queue', () => {
     expect(await run()).toEqual({ kind: 'dead', error: new Error('no') });
     expect([attempts, sound]).toEqual([[1, 2, 3], 1]);
     expect(await store.get('evt_1')).toMatchObject({ state: 'dead', failures: 3, error: 'failing: Error: no' });
-    expect(await run()).toEqual({ kind: 'done' });
+    expect(await run()).toEqual({ kind: 'dead', error: new Error('The event had failed for good before.') });
     expect(told).toEqual(['stored']);
     expect(webhooks.metrics.getStats()).toMatchObject({ failed: 3, deadLetters: 1 });
   });
@@ -257,7 +257,7 @@ describe('with a queue', () => {
     await run();
     await receive({ created: 5 });
     waiting.shift();
-    expect([await run(), runs]).toEqual([{ kind: 'done' }, 1]);
+    expect([await run(), runs]).toEqual([{ kind: 'conflict' }, 1]);
     expect(errors).toEqual([expect.objectContaining({ code: 'id_conflict' })]);
   });
 

@@ -95,7 +95,7 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
 
   async function settle(entry: Entry, outcome: WorkOutcome): Promise<void> {
     const { key } = entry.delivery;
-    if (outcome.kind === 'done') {
+    if (outcome.kind !== 'retry' && outcome.kind !== 'dead') {
       entries.delete(key);
       return;
     }

@@ -1,9 +1,6 @@
 import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookLogger } from '../report/logger.ts';
-import type { RetryPolicy, RetryPolicyOptions } from '../retry/retry.ts';
-import type { Claim, WebhookStore } from '../store.ts';
-import type { Alarm, Alarms } from './deadlines.ts';
-import type { Lease } from './lease.ts';
+import type { RetryPolicyOptions } from '../retry/retry.ts';
 
 /** What a handler gets beside its event. */
 export interface HandlerContext {
@@ -69,84 +66,3 @@ export interface Registry {
   /** Every pattern that is registered. */
   patterns(): readonly string[];
 }
-
-/** What every run needs and no run changes. */
-export interface Core {
-  readonly store: WebhookStore;
-  readonly registry: Registry;
-  readonly alarms: Alarms;
-  readonly logger: WebhookLogger;
-  readonly handlerTimeoutMs: number;
-  readonly retry: RetryPolicy;
-  /** Attempts are made within the request; else a queue makes them. */
-  readonly inRequest: boolean;
-  readonly now: () => number;
-  readonly random: () => number;
-  /** Logs a failed run and tells `onError`. */
-  report(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
-}
-
-/** One verified event to be processed. */
-export interface Job {
-  readonly event: ReceivedWebhookEvent;
-  readonly tenant: string | undefined;
-  readonly key: string;
-  readonly body: Uint8Array;
-  readonly bodyHash: string;
-}
-
-/** A claimed event with what its handlers share. */
-export interface Execution {
-  readonly core: Core;
-  readonly job: Job;
-  readonly claim: Extract<Claim, { status: 'acquired' }>;
-  /** Checkpoints: those of the claim, and those made since. */
-  steps: Readonly<Record<string, string>>;
-  readonly lease: Lease;
-  readonly startedAtMs: number;
-  /** Its handlers, once they are started. */
-  readonly runs: HandlerRun[];
-  /** Handlers that have not succeeded yet, in this claim. */
-  pending: number;
-  /** Handlers that neither ended nor reached their deadline. */
-  open: number;
-  /** Called when none is open any longer. */
-  wake: (() => void) | undefined;
-}
-
-export function keepStep(execution: Execution, id: string, value: string): void {
-  execution.steps = { ...execution.steps, [id]: value };
-}
-
-/** One handler at work on one event, over all its attempts within this claim: the alarm of its own deadline. */
-export interface HandlerRun extends Alarm {
-  readonly execution: Execution;
-  readonly registration: Registration;
-  /** Made when the handler first asks for its signal. */
-  controller: AbortController | undefined;
-  /** Why the handler should stop. */
-  stopReason: unknown;
-  /** Entities of which the handler asked whether it is stale. */
-  entities: Set<string> | undefined;
-  effect: ((db: unknown) => void) | undefined;
-  /** Steps that this attempt is at or has done. */
-  onces: Map<string, Promise<unknown>> | undefined;
-  /** How it ended, or that its deadline passed, whichever came first. */
-  result: HandlerResult | undefined;
-  /** When the handler itself has settled. Never rejects. */
-  settled: Promise<HandlerResult> | undefined;
-}
-
-/** How a handler ended. */
-export type HandlerResult =
-  | { readonly kind: 'done'; readonly registration: Registration; readonly runs: number }
-  | {
-      readonly kind: 'failed';
-      readonly registration: Registration;
-      readonly runs: number;
-      readonly error: unknown;
-      /** The deadline passed; the handler may still be running. */
-      readonly timedOut?: boolean;
-    }
-  /** Another event holds the lane. */
-  | { readonly kind: 'waiting'; readonly registration: Registration; readonly runs: 0; readonly inMs: number };

@@ -1,0 +1,137 @@
+import { sha256Hex } from '#hmac';
+import { type Arrived, acceptDelivery } from './accept.ts';
+import type { Authenticator } from './authenticate.ts';
+import type { Background } from './background.ts';
+import type { WebhookBodyLimits, WebhookDelivery, WebhookDeliveryHead, WebhookReply } from './delivery.ts';
+import type { WebhookError } from './errors.ts';
+import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
+import type { Settings } from './options.ts';
+import { resultOfEnqueued, resultOfRun, type WebhookResult } from './outcome.ts';
+import { parseWebhookEvent } from './parse.ts';
+import type { WebhookQueue } from './queue.ts';
+import type { WebhookLogger } from './report/logger.ts';
+import type { Reporter } from './report/reporter.ts';
+import { replyTo, replyToError } from './respond.ts';
+import { askStore } from './run/ask-store.ts';
+import type { Job } from './run/core.ts';
+import { enqueueEvent } from './run/enqueue.ts';
+import type { OpenDeliveries } from './run/open-deliveries.ts';
+import type { SingleFlight } from './run/single-flight.ts';
+import { eventKey, type WebhookStore } from './store.ts';
+import { ageProblem, validateData } from './validate.ts';
+
+/** What the flow of a delivery needs: made once by the handler. */
+export interface Flow {
+  readonly settings: Settings;
+  readonly limits: WebhookBodyLimits;
+  readonly authenticator: Authenticator;
+  readonly events: EventSchemas | undefined;
+  readonly store: WebhookStore;
+  readonly queue: WebhookQueue | undefined;
+  readonly singleFlight: SingleFlight;
+  readonly reporter: Reporter;
+  readonly background: Background;
+  readonly openDeliveries: OpenDeliveries;
+}
+
+/** A delivery that was verified and read. */
+export interface Admitted {
+  readonly event: ReceivedWebhookEvent;
+  readonly tenant: string | undefined;
+}
+
+/** The way of a delivery from an adapter: bytes in, reply out. Never rejects. */
+export async function receiveDelivery(
+  flow: Flow,
+  delivery: WebhookDelivery | Promise<WebhookDelivery>,
+  logger: WebhookLogger,
+): Promise<WebhookReply> {
+  try {
+    const arrived = acceptDelivery(await delivery, flow.limits);
+    return replyTo(await processDelivery(flow, arrived, logger));
+  } catch (error) {
+    return replyToError(flow.reporter.refuse(error, logger));
+  }
+}
+
+/**
+ * The whole flow: bytes → who signed → event → queue or run → report → result.
+ *
+ * @throws WebhookError any code of the reply table, for what cannot be trusted, read or kept.
+ */
+export async function processDelivery(flow: Flow, arrived: Arrived, logger: WebhookLogger): Promise<WebhookResult> {
+  const { queue, singleFlight, reporter, background, openDeliveries } = flow;
+  const { body, head } = arrived;
+  const startedAtMs = performance.now();
+  const generation = openDeliveries.enter();
+  let event: ReceivedWebhookEvent | undefined;
+  try {
+    const admitted = await admitDelivery(flow, arrived, logger);
+    event = admitted.event;
+    const { tenant } = admitted;
+    const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
+    if (queue) return await queueEvent(flow, queue, job, head);
+    const { outcome, recorded, heard } = await singleFlight.process(job);
+    if (recorded) background.run(recorded, head);
+    const told = heard ? undefined : reporter.tellOutcome(event, outcome, startedAtMs);
+    if (told) background.run(told, head);
+    background.sweepStore(head);
+    return resultOfRun(outcome, event);
+  } catch (error) {
+    // What is refused before there is an event has been told where it was refused.
+    if (event) reporter.tell(error, event, logger);
+    throw error;
+  } finally {
+    openDeliveries.leave(generation);
+  }
+}
+
+/** From the bytes to the event; nothing is remembered, queued or run. @throws WebhookError as `processDelivery`. */
+export async function admitDelivery(
+  flow: Flow,
+  { body, digest, head }: Arrived,
+  logger: WebhookLogger,
+): Promise<Admitted> {
+  // Until here nothing of the body has been looked at; what is refused after it is told, since its sender is known.
+  const { tenant } = await flow.authenticator.authenticate(body, digest, head);
+  let event: ReceivedWebhookEvent | undefined;
+  try {
+    event = parseWebhookEvent(body);
+    const problem = ageProblem(event.created, flow.settings.now(), flow.settings.age);
+    if (problem) await refuseUnlessKnown(flow, event, tenant, problem);
+    const validated = await validateData(event, flow.events);
+    if (validated.drift) {
+      if (flow.settings.rejectDrift) throw validated.drift;
+      flow.reporter.tell(validated.drift, event, logger);
+    }
+    return { event: validated.event, tenant };
+  } catch (error) {
+    flow.reporter.tell(error, event, logger);
+    throw error;
+  }
+}
+
+// Too old, but if the store knows this id, its age was checked when it first arrived: the redelivery may finish.
+async function refuseUnlessKnown(
+  { store }: Flow,
+  event: ReceivedWebhookEvent,
+  tenant: string | undefined,
+  problem: WebhookError,
+): Promise<void> {
+  if (problem.code === 'too_old' && (await askStore(() => store.get(eventKey(tenant, event.id))))) return;
+  throw problem;
+}
+
+// The reply follows the queue's commit; workers run the event, here or elsewhere.
+async function queueEvent(
+  { settings, reporter, background }: Flow,
+  queue: WebhookQueue,
+  job: Job,
+  head: WebhookDeliveryHead,
+): Promise<WebhookResult> {
+  const result = resultOfEnqueued(await enqueueEvent(queue, job, head, settings.now()), job.event);
+  reporter.tellQueued(result);
+  if (result.status === 'queued') background.drainQueue(head);
+  background.sweepStore(head);
+  return result;
+}

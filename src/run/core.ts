@@ -1,0 +1,31 @@
+import type { ReceivedWebhookEvent } from '../events/index.ts';
+import type { WebhookLogger } from '../report/logger.ts';
+import type { RetryPolicy } from '../retry/retry.ts';
+import type { WebhookStore } from '../store.ts';
+import type { Deadlines } from './deadlines.ts';
+import type { Registry } from './handler-types.ts';
+import type { RunPolicy } from './policy.ts';
+
+/** What every run needs and no run changes. */
+export interface Core {
+  readonly store: WebhookStore;
+  readonly registry: Registry;
+  readonly deadlines: Deadlines;
+  readonly policy: RunPolicy;
+  readonly logger: WebhookLogger;
+  readonly handlerTimeoutMs: number;
+  readonly retry: RetryPolicy;
+  readonly now: () => number;
+  readonly random: () => number;
+  /** Logs what went wrong in a run and tells `onError`. */
+  report(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
+}
+
+/** One verified event to be processed. */
+export interface Job {
+  readonly event: ReceivedWebhookEvent;
+  readonly tenant: string | undefined;
+  readonly key: string;
+  readonly body: Uint8Array;
+  readonly bodyHash: string;
+}

@@ -1,0 +1,79 @@
+import { askStore } from './ask-store.ts';
+import { Attempt } from './attempt.ts';
+import { callHandler } from './context.ts';
+import type { HandlerRun } from './handler-run.ts';
+import { laneKey } from './keys.ts';
+import { Lease, leaseMsOf } from './lease.ts';
+
+const LANE_POLL_MS = 50;
+const LANE_RETRY_MS = 200;
+
+/** Runs `work` while nothing else of this handler runs in the lane; a number is how long to wait before it is tried again. */
+export async function runInLane(
+  run: HandlerRun,
+  lane: string,
+  work: () => Promise<undefined> | undefined,
+): Promise<number | undefined> {
+  const lease = await enterLane(run, laneKey(run, lane));
+  if (!lease) return LANE_RETRY_MS;
+  try {
+    return await work();
+  } finally {
+    await leaveLane(run, lease);
+  }
+}
+
+async function enterLane(run: HandlerRun, key: string): Promise<Lease | undefined> {
+  const { core } = run.execution;
+  for (;;) {
+    const claimedAtMs = performance.now();
+    const claim = await core.store.claim(key, { leaseMs: leaseMsOf(core.store), bodyHash: '' });
+    if (claim.status === 'acquired') {
+      return new Lease(core, { key, token: claim.token, claimedAtMs }, (error) => run.stop(error));
+    }
+    // A worker has other events to run meanwhile; a request has not.
+    const waits = core.policy.retriesHere && performance.now() + LANE_POLL_MS < run.dueMs;
+    if (!waits || !(await run.wait(LANE_POLL_MS))) return undefined;
+  }
+}
+
+async function leaveLane({ execution, registration }: HandlerRun, lane: Lease): Promise<void> {
+  lane.stop();
+  try {
+    await askStore(() => execution.core.store.fail(lane.key, lane.token, {}));
+  } catch (error) {
+    // Nothing is lost: the lane frees itself when its lease ends.
+    execution.report(error, { handler: registration.id });
+  }
+}
+
+/** Runs the handler once, so that its effects and the mark that it is done are committed together or not at all. */
+export async function runInTransaction(run: HandlerRun, number: number): Promise<undefined> {
+  const { store } = run.execution.core;
+  if (!store.transaction) throw new TypeError('The store has no transactions.');
+  if (store.transactions === 'sync') {
+    const attempt = new Attempt(run, number);
+    await callHandler(attempt);
+    await store.transaction(async (tx) => {
+      attempt.applyEffect(tx);
+      await markDone(attempt, tx);
+    });
+  } else {
+    await store.transaction(async (tx) => {
+      const attempt = new Attempt(run, number, tx);
+      await callHandler(attempt);
+      await markDone(attempt, tx);
+    });
+  }
+  run.execution.countSuccess();
+  return undefined;
+}
+
+// Whatever throws here rolls the effects back with the marks.
+async function markDone(attempt: Attempt, tx: unknown): Promise<void> {
+  const { execution, registration } = attempt.run;
+  if (!(await attempt.advanceEntities(tx))) {
+    throw new Error('A newer event of the entity was applied meanwhile; this one is looked at again.');
+  }
+  await execution.checkpoints.markDone(registration, tx);
+}

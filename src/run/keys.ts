@@ -1,0 +1,17 @@
+import type { HandlerRun } from './handler-run.ts';
+
+/** The store's name for an entity: each handler of each tenant has its own. */
+export function entityKey({ execution, registration }: HandlerRun, entity: string): string {
+  return `${execution.job.tenant ?? ''}\n${registration.id}\n${entity}`;
+}
+
+/** The store's name for a lane: each handler of each tenant has its own. */
+export function laneKey({ execution, registration }: HandlerRun, lane: string): string {
+  return `lane\n${execution.job.tenant ?? ''}\n${registration.id}\n${lane}`;
+}
+
+/** The key for APIs that run a request once: the same on every attempt. */
+export function idempotencyKey({ execution, registration }: HandlerRun): string {
+  const { tenant, event } = execution.job;
+  return `${tenant === undefined ? '' : `${tenant}:`}${event.id}:${registration.id}`;
+}

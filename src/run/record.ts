@@ -1,0 +1,139 @@
+import type { DeadOutcome, FailedOutcome, HandlerFailure, InProgressOutcome, Outcome } from '../outcome.ts';
+import { isNonRetryableError, retryDelayMs } from '../retry/retry.ts';
+import { describeError } from '../shared/text.ts';
+import { sleep } from '../shared/time.ts';
+import type { FailOptions } from '../store.ts';
+import { askStore } from './ask-store.ts';
+import { policyOf } from './dispatch.ts';
+import type { Execution, HandlerResult } from './handler-run.ts';
+import { leaseMsOf } from './lease.ts';
+
+const COMPLETE_ATTEMPTS = 3;
+const COMPLETE_WAIT_MS = 50;
+
+/**
+ * Tells the store how the handlers of an event ended, and lets go of the event.
+ *
+ * @param stop - Has aborted when the worker was told to stop.
+ * @throws WebhookError `store_unavailable` when it cannot be told that the event is done.
+ */
+export async function record(
+  execution: Execution,
+  results: readonly HandlerResult[],
+  stop?: AbortSignal,
+): Promise<Outcome> {
+  const { lease } = execution;
+  if (results.every((result) => result.status === 'succeeded')) {
+    let completed: boolean;
+    try {
+      completed = await complete(execution);
+    } catch {
+      completed = await completeAgain(execution);
+    } finally {
+      lease.stop();
+    }
+    return completed ? { status: 'processed', ran: results.length } : passedOn(execution);
+  }
+  lease.stop();
+  if (lease.lost) return passedOn(execution);
+  // A worker that is told to stop gives the event back: a deploy is no failure of the handler.
+  if (stop?.aborted) return giveBack(execution, 0);
+  const outcome = outcomeOfFailure(execution, results);
+  if (outcome.status === 'in_progress') return giveBack(execution, outcome.retryAfterMs);
+  await fail(execution, results, outcome);
+  return outcome;
+}
+
+function complete({ core, lease }: Execution): Promise<boolean> {
+  return askStore(() => core.store.complete(lease.key, lease.token));
+}
+
+// A lost reply leaves open whether the event is done, so the store is asked again before the sender has to repeat it all.
+async function completeAgain(execution: Execution): Promise<boolean> {
+  for (let attempt = 2; ; attempt++) {
+    await sleep(COMPLETE_WAIT_MS * attempt);
+    try {
+      return await complete(execution);
+    } catch (error) {
+      if (attempt === COMPLETE_ATTEMPTS) throw error;
+    }
+  }
+}
+
+// Whoever holds the event now decides what becomes of it.
+function passedOn({ core }: Execution): InProgressOutcome {
+  return { status: 'in_progress', retryAfterMs: leaseMsOf(core.store) };
+}
+
+/** What handlers come to that did not all succeed. */
+export function outcomeOfFailure(
+  { core, claim }: Execution,
+  results: readonly HandlerResult[],
+): FailedOutcome | DeadOutcome | InProgressOutcome {
+  const failures: HandlerFailure[] = [];
+  let retryInMs = Number.POSITIVE_INFINITY;
+  let waitMs = 0;
+  for (const result of results) {
+    if (result.status === 'waiting') waitMs = Math.max(waitMs, result.inMs);
+    if (result.status !== 'failed') continue;
+    failures.push({ handlerName: result.registration.name, error: result.error });
+    const retry = policyOf(core, result.registration);
+    if (isNonRetryableError(result.error) || claim.failures + 1 >= retry.attempts) continue;
+    const delayMs = retryDelayMs(result.error, claim.failures + 1, retry, core.random, core.now());
+    retryInMs = Math.min(retryInMs, delayMs);
+  }
+  if (failures.length === 0) return { status: 'in_progress', retryAfterMs: waitMs };
+  const ran = results.filter((result) => result.status !== 'waiting').length;
+  const failed = { ran, failures, failuresBefore: claim.failures };
+  const isDead = core.policy.mayDie && retryInMs === Number.POSITIVE_INFINITY;
+  return isDead ? { status: 'dead', ...failed } : { status: 'failed', ...failed, retryInMs };
+}
+
+async function fail(
+  execution: Execution,
+  results: readonly HandlerResult[],
+  outcome: FailedOutcome | DeadOutcome,
+): Promise<void> {
+  const { core, lease, checkpoints } = execution;
+  const error = outcome.failures.map((failure) => `${failure.handlerName}: ${describeError(failure.error)}`).join('\n');
+  const next = outcome.status === 'dead' ? { dead: true } : nextRun(execution, outcome.retryInMs);
+  await tell(execution, async () => {
+    for (const result of results) {
+      if (result.status === 'failed' && result.runs > 1) await checkpoints.noteRuns(result.registration, result.runs);
+    }
+    await core.store.fail(lease.key, lease.token, { ...next, error });
+  });
+}
+
+async function giveBack(execution: Execution, retryAfterMs: number): Promise<InProgressOutcome> {
+  const { core, lease } = execution;
+  await tell(execution, () => core.store.fail(lease.key, lease.token, nextRun(execution, retryAfterMs)));
+  return { status: 'in_progress', retryAfterMs };
+}
+
+function nextRun({ core }: Execution, retryInMs: number): FailOptions {
+  return core.policy.delaysNextRun ? { retryInMs } : {};
+}
+
+// Nothing is lost where the store does not hear it: the lease runs out by itself and frees the event.
+async function tell(execution: Execution, work: () => Promise<unknown>): Promise<void> {
+  try {
+    await askStore(work);
+  } catch (error) {
+    if (!execution.lease.lost) execution.report(error);
+  }
+}
+
+/**
+ * Gives up an event whose runs end without a word.
+ *
+ * @throws WebhookError `store_unavailable`.
+ */
+export async function bury({ core, claim, lease }: Execution): Promise<DeadOutcome> {
+  lease.stop();
+  const lostRuns = claim.claims - claim.failures - 1;
+  const error = new Error(`Its last ${lostRuns} runs ended without a word: each took its process down.`);
+  await askStore(() => core.store.fail(lease.key, lease.token, { dead: true, error: error.message }));
+  const failures = [{ handlerName: '*', error }];
+  return { status: 'dead', ran: 0, failures, failuresBefore: claim.failures };
+}

@@ -1,0 +1,37 @@
+import { WebhookError } from '../errors.ts';
+import type { ReceivedWebhookEvent } from '../events/index.ts';
+import { type Outcome, workOutcomeOf } from '../outcome.ts';
+import { parseWebhookEvent } from '../parse.ts';
+import type { QueueWork } from '../queue.ts';
+import type { Core } from './core.ts';
+import { processEvent } from './process.ts';
+
+const STORE_RETRY_MS = 1000;
+
+/** What a worker needs of the handler beside its core. */
+export interface WorkHooks {
+  /** Applies the integrator's schemas. */
+  prepare(event: ReceivedWebhookEvent): Promise<ReceivedWebhookEvent>;
+  /** Told what became of each run. */
+  settled(event: ReceivedWebhookEvent, outcome: Outcome, startedAtMs: number): void;
+}
+
+/** What a queue's workers run for each delivery. Never rejects. */
+export function createWork(core: Core, hooks: WorkHooks): QueueWork {
+  return async (delivery, _attempt, signal) => {
+    try {
+      const startedAtMs = performance.now();
+      // The bytes were verified when they were received, and are kept as they were.
+      const event = await hooks.prepare(parseWebhookEvent(delivery.body));
+      const { key, tenant, body, bodyHash } = delivery;
+      const processing = await processEvent(core, { event, tenant, key, body, bodyHash }, signal);
+      const outcome = (await processing.recorded) ?? processing.outcome;
+      hooks.settled(event, outcome, startedAtMs);
+      if (outcome.status === 'conflict') core.report(new WebhookError('id_conflict'), event, {});
+      return workOutcomeOf(outcome);
+    } catch (error) {
+      core.logger.error({ err: error, event_id: delivery.eventId }, 'A queued webhook event could not be taken up');
+      return { kind: 'retry', inMs: STORE_RETRY_MS };
+    }
+  };
+}
