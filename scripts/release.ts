@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entries, importName } from './entries.ts';
-import { problemsOf } from './package-files.ts';
+import { problemsOf, problemsOfSize, unreachedOf } from './package-files.ts';
 
 // Everything that a release goes through but the publishing itself, which only `--publish` does: from the release workflow, after
 // the same checks. Expects a fresh `dist`.
@@ -17,10 +17,12 @@ try {
     { filename: string; size: number; files: { path: string }[] },
   ];
   const tarball = join(folder, packed.filename);
-  const problems = problemsOf(packed.files.map(({ path }) => path));
+  const files = packed.files.map(({ path }) => path);
+  const textOf = (file: string) => readFileSync(join(root, file), 'utf8');
+  const problems = [...problemsOf(files), ...unreachedOf(files, textOf), ...problemsOfSize(packed.size)];
   if (problems.length > 0) throw new Error(problems.join('\n'));
   console.log(
-    `${packed.filename}: ${packed.files.length} files, ${Math.round(packed.size / 1024)} kB, none but what belongs`,
+    `${packed.filename}: ${packed.files.length} files, ${Math.round(packed.size / 1000)} kB, none but what belongs`,
   );
 
   step('publint', () => run(bin('publint'), ['--strict']));

@@ -55,7 +55,7 @@ export function createAuthenticator(
   const keyring = createKeyring();
   if (typeof secret === 'function') return manyTenants(secret, keyring);
   const keys = keyring(secret);
-  // One delivery that leaks is enough to guess a short secret at leisure.
+  // A short secret can be guessed at leisure from a single delivery that leaks.
   if ([secret].flat().some((one) => one.length < SAFE_SECRET_LENGTH)) {
     logger.warn({}, `A webhook secret is shorter than ${SAFE_SECRET_LENGTH} characters: use 32 random bytes.`);
   }
@@ -84,7 +84,7 @@ function manyTenants(resolve: SecretResolver, keyring: ReturnType<typeof createK
       } catch (cause) {
         throw new WebhookError('secret_unavailable', { cause });
       }
-      // Compared for the decoy as well.
+      // The decoy is compared as well, so that both answers take the same work.
       const matches = matchesDigest(body, digest, keys);
       if (!found || !matches) throw new WebhookError('signature_mismatch');
       return { tenant: found.tenant };

@@ -13,7 +13,7 @@ export class BodyCollector {
    */
   constructor(maxBytes: number, announced?: number | string | null) {
     this.#maxBytes = maxBytes;
-    // Never more than allowed, or a header alone could make it reserve memory without end.
+    // The announced length is believed up to the limit: else a header alone could reserve memory without end.
     this.#announced = Math.min(Number(announced), maxBytes);
   }
 
@@ -38,7 +38,7 @@ export class BodyCollector {
     return this.#bytes.length > this.#size ? this.#bytes.slice(0, this.#size) : this.#bytes;
   }
 
-  // Instead of a list of pieces, which could weigh a hundred times as much as their bytes do.
+  // One growing buffer and not a list of pieces, which could weigh a hundred times as much as their bytes do.
   #grow(end: number): void {
     const grown = new Uint8Array(this.#announced >= end ? this.#announced : 2 * end);
     grown.set(this.#bytes);

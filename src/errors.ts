@@ -64,7 +64,7 @@ const ERRORS = {
 /** All codes, for those who keep a page or a dashboard in step. */
 export const WEBHOOK_ERROR_CODES = /* @__PURE__ */ Object.keys(ERRORS) as readonly WebhookErrorCode[];
 
-// Shared by every copy of the package, ESM or CJS, where `instanceof` knows only its own.
+// The brand is shared by every copy of the package, ESM or CJS, where `instanceof` knows only its own.
 const BRAND = /* @__PURE__ */ Symbol.for('pathfinder.webhooks.WebhookError');
 
 /** Options of a {@link WebhookError}. */

@@ -36,7 +36,8 @@ function parseJson(text: string): unknown {
   }
 }
 
-// Before JSON.parse and without recursion: a megabyte of brackets costs a parser seconds, and its walkers the stack.
+// The depth is checked before JSON.parse and without recursion: a megabyte of brackets costs a parser seconds, and whatever
+// walks its result the stack.
 function isTooDeep(text: string): boolean {
   return (
     countUpTo(MOST_LEVELS, text, '{') + countUpTo(MOST_LEVELS, text, '[') > MOST_LEVELS && depthOf(text) > MOST_LEVELS

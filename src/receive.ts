@@ -92,7 +92,7 @@ export async function admitDelivery(
   { body, digest, head }: Arrived,
   logger: WebhookLogger,
 ): Promise<Admitted> {
-  // Until here nothing of the body has been looked at; what is refused after it is told, since its sender is known.
+  // Verified: only now is the body looked into, and what is refused from here on is told, since its sender is known.
   const { tenant } = await flow.authenticator.authenticate(body, digest, head);
   let event: ReceivedWebhookEvent | undefined;
   try {

@@ -23,13 +23,13 @@ export function matchesSignature(
   signature: WebhookSignature,
   keys: readonly HmacVerifier[],
 ): boolean {
-  const body = toHashable(payload);
+  const body = rawBytesOf(payload);
   const digest = readDigest(signature);
-  return body != null && digest !== undefined && matchesDigest(body, digest, keys);
+  return body !== undefined && digest !== undefined && matchesDigest(body, digest, keys);
 }
 
 /** Whether `digest`, 64 hex digits, is the payload's under one of the keys. */
-export function matchesDigest(payload: string | Uint8Array, digest: string, keys: readonly HmacVerifier[]): boolean {
+export function matchesDigest(payload: Uint8Array, digest: string, keys: readonly HmacVerifier[]): boolean {
   // No early exit: how long it takes must not tell which secret matched.
   let matched = false;
   for (const key of keys) matched = key(payload, digest) || matched;
@@ -72,17 +72,17 @@ export function createKeyring(): (secret: WebhookSecret) => readonly HmacVerifie
 
 function encodeSecret(secret: unknown): Uint8Array {
   // An ill-formed string would be hashed as another one; white space around a secret is a slip of copying.
-  if (typeof secret === 'string' && !/^$|^\s|\s$|\p{Cs}/u.test(secret)) return new TextEncoder().encode(secret);
-  if (secret instanceof Uint8Array && secret.length) return secret;
+  const isText = typeof secret === 'string' && !/^\s|\s$|\p{Cs}/u.test(secret);
+  const bytes = isText || secret instanceof Uint8Array ? bytesOf(secret) : undefined;
+  if (bytes?.length) return bytes;
   throw new TypeError(SECRET_CURE);
 }
 
 let warned = false;
 
-function toHashable(payload: unknown): string | Uint8Array | undefined {
-  // Text goes to the hash as it is, which encodes it faster.
-  const hashable = typeof payload === 'string' ? payload : bytesOf(payload);
-  if (hashable !== undefined) return hashable;
+function rawBytesOf(payload: unknown): Uint8Array | undefined {
+  const bytes = bytesOf(payload);
+  if (bytes) return bytes;
   if (payload != null && JSON.stringify(payload) !== '{}') throw new TypeError(`${BODY_CURE}, not a parsed one`);
   if (!warned) console.warn(BODY_CURE);
   warned = true;

@@ -51,8 +51,8 @@ export interface FailOptions {
 /**
  * Remembers which events are done, and leases those that are not. Every change of state compares the claim's token, so a
  * worker that lost its lease changes nothing. Keys are tenant and event id joined by a newline; a store adds its
- * namespace. Any method may reject when the store is out of reach. Semantics: docs/stores.md; the contract suite in
- * `@pathfinder/webhooks/testing` proves an implementation.
+ * namespace. Any method may reject when the store is out of reach. Semantics: docs/writing-a-store.md; the contract suite
+ * in `@pathfinder/webhooks/testing` proves an implementation.
  */
 export interface WebhookStore {
   /** Survives the process. */

@@ -3,6 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
+import { PATHFINDER_API_ERROR_CODES, PathfinderApiError } from '@pathfinder/webhooks/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -58,13 +59,16 @@ describe('the documentation', () => {
 
   it('has a heading for every error code, with status, cause and cure, and no other', () => {
     const sections = read('docs/errors.md').split(/^## /m).slice(1);
-    expect(sections.map((section) => section.split('\n')[0])).toEqual([...WEBHOOK_ERROR_CODES]);
+    const codes = [...WEBHOOK_ERROR_CODES, ...PATHFINDER_API_ERROR_CODES];
+    expect(sections.map((section) => section.split('\n')[0])).toEqual(codes);
+    for (const section of sections) expect(section).toMatch(/\*\*Cause\.\*\* \S[\s\S]*\*\*Cure\.\*\* \S/);
     for (const [i, code] of WEBHOOK_ERROR_CODES.entries()) {
       const { status, message } = new WebhookError(code);
-      expect(sections[i]).toMatch(
-        new RegExp(`Status ${status}\\.[^]*\\*\\*Cause\\.\\*\\* \\S[^]*\\*\\*Cure\\.\\*\\* \\S`),
-      );
+      expect(sections[i]).toContain(`\nStatus ${status}.\n`);
       expect(message).toContain(`docs/errors.md#${code}`);
+    }
+    for (const code of PATHFINDER_API_ERROR_CODES) {
+      expect(new PathfinderApiError(code).message).toContain(`docs/errors.md#${code}`);
     }
   });
 

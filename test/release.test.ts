@@ -1,15 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { problemsOf } from '../scripts/package-files.ts';
+import { problemsOf, problemsOfSize, unreachedOf } from '../scripts/package-files.ts';
 
 const workflows = fileURLToPath(new URL('../.github/workflows/', import.meta.url));
-const endings = ['js', 'js.map', 'cjs', 'cjs.map', 'd.ts', 'd.cts'];
+const endings = ['js', 'cjs', 'd.ts', 'd.cts'];
 const modules = ['index', 'hmac/node', 'hmac/portable'].flatMap((name) => endings.map((end) => `dist/${name}.${end}`));
 const whole = [
   ...['package.json', 'README.md', 'LICENSE', 'dist/cli.js', 'dist/hmac/portable.LICENSE.txt'],
   ...modules,
-  ...['dist/chunk-A5423LSN.js', 'dist/chunk-A5423LSN.cjs.map', 'dist/read-node-body-BSSLaiEV.d.cts'],
+  ...['dist/chunk-A5423LSN.js', 'dist/chunk-A5423LSN.cjs', 'dist/read-node-body-BSSLaiEV.d.cts'],
 ];
 
 describe('the list of files of a release', () => {
@@ -22,12 +22,45 @@ describe('the list of files of a release', () => {
     expect(problemsOf(without, ['index'])).toEqual(['LICENSE is missing.', 'dist/index.d.cts is missing.']);
   });
 
-  it.each(['.env', 'src/index.ts', 'dist/old.js', 'dist/page.html', 'test/secrets.json', 'dist/hmac/other.js'])(
-    'has no %s in it',
-    (file) => {
-      expect(problemsOf([...whole, file], ['index'])).toEqual([`${file} does not belong into a release.`]);
-    },
-  );
+  it.each([
+    '.env',
+    'src/index.ts',
+    'dist/old.js',
+    'dist/page.html',
+    'test/secrets.json',
+    'dist/hmac/other.js',
+    'dist/index.js.map',
+  ])('has no %s in it', (file) => {
+    expect(problemsOf([...whole, file], ['index'])).toEqual([`${file} does not belong into a release.`]);
+  });
+});
+
+describe('what a release reaches', () => {
+  const texts: Readonly<Record<string, string>> = {
+    'dist/index.js': "export { a } from './chunk-AAAAAAAA.js';",
+    'dist/chunk-AAAAAAAA.js': "const { b } = await import('./chunk-BBBBBBBB.js');",
+    'dist/chunk-BBBBBBBB.js': '',
+    'dist/index.d.cts': "export { A } from './index-CCCCCCCC.cjs';",
+    'dist/index-CCCCCCCC.d.cts': '',
+    'dist/hmac/node.cjs': "const c = require('../chunk-DDDDDDDD.cjs');",
+    'dist/chunk-DDDDDDDD.cjs': '',
+  };
+  const textOf = (file: string) => texts[file] ?? '';
+
+  it('is every file that a subpath leads to, over however many others', () => {
+    expect(unreachedOf([...Object.keys(texts), 'README.md'], textOf)).toEqual([]);
+  });
+
+  it('is not what nothing imports', () => {
+    expect(unreachedOf([...Object.keys(texts), 'dist/chunk-EEEEEEEE.js'], textOf)).toEqual([
+      'dist/chunk-EEEEEEEE.js is reached by no subpath.',
+    ]);
+  });
+
+  it('has at most 250 kB packed', () => {
+    expect(problemsOfSize(250_000)).toEqual([]);
+    expect(problemsOfSize(250_001)).toEqual(['It has 250001 bytes packed, at most 250000.']);
+  });
 });
 
 describe('a workflow', () => {

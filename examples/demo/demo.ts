@@ -26,7 +26,7 @@ async function verified(receiver: Receiver): Promise<Section> {
 }
 
 async function remembered(receiver: Receiver): Promise<Section> {
-  const first = sampleOf(WEBHOOK_EVENT_TYPES[0]);
+  const first = sampleOf('user.created');
   const flaky = sampleOf('resume.generated', FLAKY_ID);
   const newer = eventOf('user.teleported', { data: { user_id: 'user_123' } });
   const lines = [

@@ -26,7 +26,7 @@ export function toFastifyPlugin(webhooks: WebhookReceiver): FastifyPluginCallbac
       webhooks
         .receive(readNodeDelivery(request.raw, webhooks.limits, request), request.log)
         .then(({ status, headers, body }) => {
-          // As bytes, since Fastify adds a charset to text.
+          // The body is sent as bytes, since Fastify adds a charset to text.
           reply.code(status).headers(headers).send(Buffer.from(body));
         })
         .catch((error) => reply.send(error));

@@ -62,7 +62,7 @@ function readHonoDelivery(c: Context, limits: WebhookBodyLimits): Promise<Webhoo
   return readWebDelivery(c.req.raw, limits, new HonoPlatform(c), wholeBody(c.req));
 }
 
-// Not by `c.req.arrayBuffer()`, which in Hono 4.9 fails behind `parseBody()`, even where that has read nothing.
+// The body is not read by `c.req.arrayBuffer()`, which in Hono 4.9 fails behind `parseBody()`, even where that has read nothing.
 function wholeBody(request: HonoRequest): (() => Promise<ArrayBuffer>) | undefined {
   const { raw, bodyCache } = request;
   const kept = bodyCache.arrayBuffer ?? bodyCache.blob ?? bodyCache.text;

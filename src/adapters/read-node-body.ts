@@ -77,7 +77,7 @@ function keptBytes({ rawBody, body }: NodeExtras): Uint8Array | undefined {
   return body instanceof Uint8Array ? body : undefined;
 }
 
-// With an encoding it gives text, of which the bytes cannot be had back.
+// A stream with an encoding gives text, of which the bytes cannot be had back.
 function isTaken({ readableDidRead, readableEnded, readableEncoding }: IncomingMessage): boolean {
   return readableDidRead || readableEnded || Boolean(readableEncoding);
 }
@@ -85,14 +85,14 @@ function isTaken({ readableDidRead, readableEnded, readableEncoding }: IncomingM
 async function readBody(request: IncomingMessage, limits: WebhookBodyLimits): Promise<Uint8Array> {
   // Something else listens already: to miss nothing, this listens too.
   if (request.readableFlowing) return readStream(request, limits);
-  // After this wait Node has handed over the rest of the packet. That is the whole body of most deliveries, which then
+  // Node has handed over the rest of the packet after this wait. That is the whole body of most deliveries, which then
   // takes neither listeners nor a timer.
   await undefined;
   if (isTaken(request)) throw new WebhookError('body_already_parsed');
   const { readableLength, headers } = request;
   if (readableLength !== Number(headers['content-length']) || request.destroyed) return readStream(request, limits);
   const bytes: Buffer | null = request.read();
-  // On to its end, which others may wait for.
+  // The stream goes on to its end, which others may wait for.
   request.resume();
   return bytes ?? new Uint8Array();
 }
@@ -103,7 +103,7 @@ function readStream(request: IncomingMessage, { maxBodyBytes, bodyTimeoutMs }: W
     const onLate = () => refuse(new WebhookError('body_timeout'));
     const deadline = setTimeout(onLate, bodyTimeoutMs);
     request.on('data', onData).on('end', onEnd).on('error', onLate).on('close', onLate).resume();
-    // Its events are over.
+    // A destroyed request sends no more events.
     if (request.destroyed) onLate();
 
     function onData(piece: Uint8Array): void {
@@ -132,7 +132,7 @@ function readStream(request: IncomingMessage, { maxBodyBytes, bodyTimeoutMs }: W
   });
 }
 
-// To cut the sender off at once would also throw away the reply that it has yet to read.
+// The rest is read and dropped: cutting the sender off at once would throw away the reply that it has yet to read.
 function discard(request: IncomingMessage, forMs: number): void {
   if (request.readableEnded || request.destroyed) return;
   const cut = setTimeout(() => request.destroy(), forMs);

@@ -107,7 +107,7 @@ function onLate(): never {
   throw new WebhookError('body_timeout');
 }
 
-// So that a sender who is done soon has read the reply, and can use the connection again.
+// The rest is read and dropped, so that a sender who is done soon can read the reply and use the connection again.
 async function discard(reader: Reader, forMs: number): Promise<void> {
   const cut = setTimeout(() => reader.cancel().catch(() => undefined), forMs);
   try {

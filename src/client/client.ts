@@ -196,7 +196,7 @@ function sameEvents(some: readonly string[], others: readonly string[]): boolean
   return left.size === right.size && [...left].every((type) => right.has(type));
 }
 
-// As an API may write it: `https://app.example.com` and `https://app.example.com/` are one.
+// URLs are compared as an API may write them: `https://app.example.com` and `https://app.example.com/` are one.
 function sameUrl(some: string, other: string): boolean {
   return some === other || (URL.canParse(some) && new URL(some).href === new URL(other).href);
 }

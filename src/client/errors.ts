@@ -22,7 +22,7 @@ export type PathfinderApiErrorCode = keyof typeof ERRORS;
 /** All codes, for those who keep a page in step. */
 export const PATHFINDER_API_ERROR_CODES = /* @__PURE__ */ Object.keys(ERRORS) as readonly PathfinderApiErrorCode[];
 
-// Shared by every copy of the package, ESM or CJS, where `instanceof` knows only its own.
+// The brand is shared by every copy of the package, ESM or CJS, where `instanceof` knows only its own.
 const BRAND = /* @__PURE__ */ Symbol.for('pathfinder.webhooks.PathfinderApiError');
 
 /** What is known of a failed call. */

@@ -62,7 +62,7 @@ export function readClientOptions(options: PathfinderWebhooksClientOptions): Cli
   return {
     token,
     baseUrl: readBaseUrl(options.baseUrl),
-    // Looked up at each call, so that what replaces the global later is used.
+    // The global fetch is looked up at each call, so that what replaces it later is used.
     fetch: options.fetch ?? ((input, init) => globalThis.fetch(input, init)),
     timeoutMs,
     maxResponseBytes,

@@ -102,7 +102,7 @@ function retryAfterOf({ headers }: Response, now: () => number): number | undefi
   }
 }
 
-// One line without terminal escapes, and without what the API should not have sent back.
+// The text becomes one line without terminal escapes, and without what the API should not have sent back.
 function harmless(text: string, confidential: readonly string[]): string {
   let shown = text;
   for (const secret of confidential) shown = shown.replaceAll(secret, '[redacted]');

@@ -40,7 +40,7 @@ export function createTransport(settings: ClientSettings): Transport {
       return attemptOnce(call, attempt, signal, settings);
     };
     try {
-      // Raced, since an injected fetch need not heed the signal.
+      // The call races its deadline, since an injected fetch need not heed the signal.
       return await Promise.race([retry(work, retryOptions(call, settings, signal, expires)), rejectOn(signal)]);
     } finally {
       clearTimeout(timer);
@@ -111,7 +111,7 @@ function rejectOn(signal: AbortSignal): Promise<never> {
   });
 }
 
-// Such as ECONNREFUSED or CERT_HAS_EXPIRED; only what cannot be anything but a code.
+// The code of the cause, such as ECONNREFUSED or CERT_HAS_EXPIRED; only what cannot be anything but a code.
 function networkCode(error: unknown): string | undefined {
   let at = error;
   for (let depth = 0; depth < 4 && typeof at === 'object' && at !== null; depth++) {

@@ -51,7 +51,7 @@ function webhookSchema() {
   return schema;
 }
 
-// Only what the client itself needs is required; of the rest, what is unusable is as if it were not there.
+// The schema requires only what the client itself needs; any other field that is unusable is as if it were not there.
 function createSchema() {
   return z.looseObject({
     id: z.string().min(1),

@@ -7,32 +7,6 @@ import { type Experience, type ExperienceEventData, experienceEvents } from './e
 import { type ResumeEventData, resumeEvents } from './resume.ts';
 import { type User, type UserEventData, userEvents } from './user.ts';
 
-/** The names of all events that this version knows, in the order of Pathfinder's documentation. */
-export const WEBHOOK_EVENT_TYPES = [
-  'user.created',
-  'user.updated',
-  'user.deleted',
-  'user.suspended',
-  'user.activated',
-  'auth.login',
-  'auth.logout',
-  'auth.password_changed',
-  'auth.mfa_enabled',
-  'auth.failed_attempts',
-  'experience.created',
-  'experience.updated',
-  'experience.deleted',
-  'experience.analyzed',
-  'resume.generated',
-  'resume.downloaded',
-  'admin.role_changed',
-  'admin.approval_required',
-  'admin.audit_alert',
-] as const;
-
-/** The name of an event that this version knows. */
-export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number];
-
 /** What `data` holds, by event type. */
 export interface WebhookEventData
   extends UserEventData,
@@ -41,11 +15,32 @@ export interface WebhookEventData
     ResumeEventData,
     AdminEventData {}
 
+/** The name of an event that this version knows. */
+export type WebhookEventType = keyof WebhookEventData;
+
+const definitions = /* @__PURE__ */ collectDefinitions();
+
+type Definitions = typeof definitions;
+
+/** The names of all events that this version knows, in the order of Pathfinder's documentation. */
+export const WEBHOOK_EVENT_TYPES = /* @__PURE__ */ Object.keys(definitions) as readonly WebhookEventType[];
+
 /** What `previous_attributes` holds, for the event types that have it. */
-export interface WebhookEventPreviousAttributes {
-  readonly 'user.updated': Partial<User>;
-  readonly 'experience.updated': Partial<Experience>;
-}
+export type WebhookEventPreviousAttributes = {
+  readonly [T in keyof Definitions as Definitions[T] extends HasPrevious
+    ? T
+    : never]: Definitions[T] extends HasPrevious
+    ? Partial<PreviousObject<Definitions[T]['previousAttributes']>>
+    : never;
+};
+
+type HasPrevious = Required<Pick<EventDefinition, 'previousAttributes'>>;
+
+// An object that a definition names and that is missing here does not compile.
+type PreviousObject<Name extends HasPrevious['previousAttributes']> = {
+  readonly User: User;
+  readonly Experience: Experience;
+}[Name];
 
 /** What `previous_attributes` holds on an event of type `T`, known or not. */
 export type PreviousAttributesOf<T extends string> = T extends keyof WebhookEventPreviousAttributes
@@ -69,8 +64,6 @@ export type WebhookEvent<T extends WebhookEventType = WebhookEventType> = T exte
 /** An event as received: of a known type, or of one that is newer than this package. See {@link isWebhookEvent}. */
 export type ReceivedWebhookEvent = WebhookEvent | UnknownWebhookEvent;
 
-const definitions = /* @__PURE__ */ collectDefinitions();
-
 /** What this package knows about each event type, for a page about the events. */
 export const webhookEventDefinitions: {
   readonly [T in WebhookEventType]: EventDefinition<WebhookEventData[T]>;
@@ -78,7 +71,7 @@ export const webhookEventDefinitions: {
 
 /** The type of {@link webhookEventSchemas}: a zod object for each name, with `extend`, `pick` and the like. */
 export type WebhookEventSchemas = {
-  readonly [T in WebhookEventType]: ReturnType<(typeof definitions)[T]['schema']>;
+  readonly [T in WebhookEventType]: ReturnType<Definitions[T]['schema']>;
 };
 
 /**

@@ -4,10 +4,10 @@ import type { HmacVerifier } from './types.ts';
 
 const BLOCK_BYTES = 64;
 const DIGEST_BYTES = 32;
-// Up to here, copying the body behind the key pad and hashing once beats createHmac; above it the copy costs more.
+// Bodies up to this length are copied behind the key pad and hashed once, which beats createHmac; above it the copy costs more.
 const ONE_SHOT_BYTES = 16_384;
 
-// One set for all keys: a verification is synchronous, so no two ever share it.
+// These buffers serve all keys: a verification is synchronous, so no two ever use them at a time.
 const inner = /* @__PURE__ */ Buffer.alloc(BLOCK_BYTES + ONE_SHOT_BYTES);
 const computed = /* @__PURE__ */ Buffer.alloc(DIGEST_BYTES);
 const claimed = /* @__PURE__ */ Buffer.alloc(DIGEST_BYTES);
@@ -34,7 +34,7 @@ export function hmacVerifier(secret: Uint8Array): HmacVerifier {
   }
 
   return (payload, hexDigest) => {
-    computed.write(digest(typeof payload === 'string' ? Buffer.from(payload) : payload), 'binary');
+    computed.write(digest(payload), 'binary');
     claimed.write(hexDigest, 'hex');
     return timingSafeEqual(computed, claimed);
   };

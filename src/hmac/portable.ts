@@ -1,14 +1,13 @@
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
-import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js';
 import type { HmacVerifier } from './types.ts';
 
 /** The same function as in `node.ts`, for runtimes without `node:crypto`. */
 export function hmacVerifier(key: Uint8Array): HmacVerifier {
   const prepared = hmac.create(sha256, key);
   return (payload, hexDigest) => {
-    const bytes = typeof payload === 'string' ? utf8ToBytes(payload) : payload;
-    return equalInConstantTime(prepared.clone().update(bytes).digest(), hexToBytes(hexDigest));
+    return equalInConstantTime(prepared.clone().update(payload).digest(), hexToBytes(hexDigest));
   };
 }
 

@@ -1,2 +1,2 @@
-/** Whether the HMAC-SHA256 of `payload` (a string counts as UTF-8) equals 64 lower-case hex digits, in constant time. */
-export type HmacVerifier = (payload: string | Uint8Array, hexDigest: string) => boolean;
+/** Whether the HMAC-SHA256 of `payload` equals 64 lower-case hex digits, in constant time. */
+export type HmacVerifier = (payload: Uint8Array, hexDigest: string) => boolean;

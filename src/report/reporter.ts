@@ -42,7 +42,7 @@ export function createReporter(
     const isDead = outcome.status === 'dead';
     metrics.recordMs(event.type, performance.now() - startedAtMs, false);
     if (isDead) metrics.recordDeadLetter();
-    // Once per event: without a queue, on the first delivery whose attempts are spent.
+    // The error handler hears of an event once: without a queue, on the first delivery whose attempts are spent.
     const forGood = queue ? isDead : outcome.failuresBefore === 0;
     return forGood ? errorHandler?.handle(event, outcome.failures[0]?.error, { scheduleRetry: !queue }) : undefined;
   }

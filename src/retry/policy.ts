@@ -3,7 +3,7 @@ import { check } from '../shared/check.ts';
 /** The longest wait that an error can ask for: 24 hours, in milliseconds. */
 export const MAX_RETRY_AFTER_MS = 86_400_000;
 
-// Registered symbols, so that two copies of this package in one process know each other's errors.
+// The symbols are registered, so that two copies of this package in one process know each other's errors.
 const NON_RETRYABLE: unique symbol = /* @__PURE__ */ Symbol.for('pathfinder.webhooks.NonRetryableError');
 const RETRY_AFTER: unique symbol = /* @__PURE__ */ Symbol.for('pathfinder.webhooks.RetryAfterError');
 

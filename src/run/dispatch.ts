@@ -23,7 +23,7 @@ async function runToEnd(run: HandlerRun): Promise<HandlerResult> {
   const earlier = execution.checkpoints.runsBefore(registration);
   for (let runs = 1; ; runs++) {
     try {
-      // Without a wait where the handler has none and nothing is to be remembered.
+      // A handler that does not wait, and of which nothing is to be remembered, ends without a wait.
       const running = runGuarded(run, earlier + runs);
       const inMs = running && (await running);
       if (inMs !== undefined) return run.end({ status: 'waiting', registration, runs: 0, inMs });
@@ -78,7 +78,7 @@ async function rememberSuccess(attempt: Attempt, marked: boolean): Promise<undef
 }
 
 function reportAttempt({ execution, registration }: HandlerRun, error: unknown, attempt: number): void {
-  // Reported at the deadline already, when the handler heeded its signal.
+  // A handler that heeds its signal throws what was reported at the deadline already.
   if (isWebhookError(error, 'handler_timeout')) return;
   execution.report(error, { handler: registration.id, attempt });
 }

@@ -42,7 +42,7 @@ async function leaveLane({ execution, registration }: HandlerRun, lane: Lease): 
   try {
     await askStore(() => execution.core.store.fail(lane.key, lane.token, {}));
   } catch (error) {
-    // Nothing is lost: the lane frees itself when its lease ends.
+    // The lane frees itself when its lease ends.
     execution.report(error, { handler: registration.id });
   }
 }
@@ -69,7 +69,7 @@ export async function runInTransaction(run: HandlerRun, number: number): Promise
   return undefined;
 }
 
-// Whatever throws here rolls the effects back with the marks.
+// An error here rolls the effects back with the marks.
 async function markDone(attempt: Attempt, tx: unknown): Promise<void> {
   const { execution, registration } = attempt.run;
   if (!(await attempt.advanceEntities(tx))) {

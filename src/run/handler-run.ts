@@ -52,7 +52,7 @@ export class Execution {
       if (this.checkpoints.isDone(registration)) continue;
       this.#runs.push(new HandlerRun(this, registration, this.#startedAtMs));
     }
-    // Counted before the first one starts, which may end at once.
+    // Handlers are counted before the first one starts, since it may end at once.
     this.#unsuccessful = this.#runs.length;
     this.#open = this.#runs.length;
     for (const run of this.#runs) run.start(work);

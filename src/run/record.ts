@@ -60,7 +60,7 @@ async function completeAgain(execution: Execution): Promise<boolean> {
   }
 }
 
-// Whoever holds the event now decides what becomes of it.
+// Another worker holds the event now, and decides what becomes of it.
 function passedOn({ core }: Execution): InProgressOutcome {
   return { status: 'in_progress', retryAfterMs: leaseMsOf(core.store) };
 }
@@ -115,7 +115,7 @@ function nextRun({ core }: Execution, retryInMs: number): FailOptions {
   return core.policy.delaysNextRun ? { retryInMs } : {};
 }
 
-// Nothing is lost where the store does not hear it: the lease runs out by itself and frees the event.
+// A store that does not hear how the run ended loses nothing: the lease runs out by itself and frees the event.
 async function tell(execution: Execution, work: () => Promise<unknown>): Promise<void> {
   try {
     await askStore(work);

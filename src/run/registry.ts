@@ -15,7 +15,7 @@ const NAME = /^[\w.-]{1,64}$/;
 
 export function createRegistry({ knownTypes, durable, logger }: RegistryOptions): Registry {
   let registrations: readonly Registration[] = [];
-  // Only known types, so that nobody who sends new ones makes it grow.
+  // Matches are kept for known types only, so that nobody who sends new ones makes the map grow.
   const matches = new Map<string, readonly Registration[]>();
 
   function nameFor(patterns: string, handler: Handler<ReceivedWebhookEvent>, name: string | undefined): string {
@@ -80,7 +80,7 @@ export function createRegistry({ knownTypes, durable, logger }: RegistryOptions)
   };
 }
 
-// Here and not at the first failure, when nobody could be told.
+// Options are checked here and not at the first failure, when nobody could be told.
 function checkOptions({ timeoutMs, retry, serialBy }: HandlerOptions): void {
   if (timeoutMs !== undefined) positive('timeoutMs', timeoutMs);
   const serial = serialBy === undefined || typeof serialBy === 'function';

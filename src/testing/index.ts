@@ -5,6 +5,7 @@
  */
 
 export { type MemoryQueueOptions, memoryQueue } from '../engines/memory/queue.ts';
+export type { TestRunner } from './contracts/contract.ts';
 export {
   describeWebhookQueue,
   type OpenQueue,
@@ -27,7 +28,6 @@ export {
   type StoreContractOptions,
   type StoreKind,
   storeContract,
-  type TestRunner,
 } from './contracts/store-contract.ts';
 export type { BodyCause } from './diagnose/body-slips.ts';
 export {

@@ -64,7 +64,7 @@ export class WebhookTester {
    */
   constructor(webhookUrl: string | URL, secret: string | Uint8Array, options: WebhookTesterOptions = {}) {
     this.webhookUrl = readUrl(webhookUrl);
-    // At once, so that the mistake shows where it was made.
+    // Options are read at once, so that a mistake shows where it was made.
     signWebhookPayload('', secret);
     this.#secret = secret;
     this.#timeoutMs = options.timeoutMs ?? 10_000;

@@ -196,8 +196,10 @@ function createModel(): (step: Step, token: number) => unknown {
     if (step.do === 'advance') return advance(step);
     if (step.do === 'sweep') return sweep(step.ms);
     const found = rows.get(step.key);
-    if (found && expired(found) && ['claim', 'get', 'revive'].includes(step.do)) rows.delete(step.key);
-    const row = rows.get(step.key);
+    const isGone = found !== undefined && expired(found);
+    // Only a claim, which makes it anew, and a sweep delete an expired row; looking at it does not.
+    if (isGone && step.do === 'claim') rows.delete(step.key);
+    const row = isGone && ['claim', 'get', 'revive'].includes(step.do) ? undefined : found;
     const owned = row?.state === 'active' && row.token === token ? row : undefined;
     switch (step.do) {
       case 'claim':

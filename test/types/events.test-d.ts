@@ -55,7 +55,7 @@ test('there is a name for each of the nineteen events', () => {
   expectTypeOf<WebhookEventType>().toEqualTypeOf<keyof WebhookEventData>();
   expectTypeOf<WebhookEventType>().toEqualTypeOf<keyof typeof webhookEventDefinitions>();
   expectTypeOf<WebhookEventType>().toEqualTypeOf<keyof typeof webhookEventSchemas>();
-  expectTypeOf(WEBHOOK_EVENT_TYPES.length).toEqualTypeOf<19>();
+  expectTypeOf(WEBHOOK_EVENT_TYPES).toEqualTypeOf<readonly WebhookEventType[]>();
 });
 
 test('the union has exactly one member for each name', () => {

@@ -61,7 +61,7 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
   const base = memoryStore({ now, logger, ...(retentionMs === undefined ? {} : { retentionMs }) });
   const claims = noteClaims(leaseMs === undefined ? base : { ...base, leaseMs });
   const { store } = claims;
-  // In the order in which they came.
+  // The map keeps events in the order in which they came.
   const entries = new Map<string, Entry>();
 
   function refuseFull(): void {
@@ -70,7 +70,7 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     if (pending >= maxPending) throw new Error(`The queue holds its limit of ${maxPending} events.`);
   }
 
-  // Changed before the first wait, so that nobody else revives it too.
+  // The state changes before the first wait, so that nobody else revives the event too.
   async function revive(entry: Entry, steps: 'keep' | 'clear'): Promise<boolean> {
     if (entry.state !== 'dead') return false;
     change(entry, 'waiting', now());

@@ -1,5 +1,6 @@
 import { consoleLogger, type WebhookLogger } from '../../report/logger.ts';
 import type { Claim, ClaimOptions, FailOptions, WebhookStore } from '../../store.ts';
+import { type Counts, FIRST_CLAIM, type Finished, FinishedList } from './finished.ts';
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -24,27 +25,6 @@ interface Row {
   details: Details | undefined;
 }
 
-// There may be a hundred thousand of these, so each is as few words as it can be.
-interface Finished {
-  readonly state?: undefined;
-  readonly key: string;
-  readonly token: number;
-  readonly counts: Counts;
-  readonly bodyHash: string;
-  readonly untilMs: number;
-  /** In the order of completion, which is the order of expiry. */
-  next: Finished | undefined;
-}
-
-interface Counts {
-  readonly attempt: number;
-  readonly claims: number;
-  readonly failures: number;
-}
-
-// Shared by all that succeed at once: nearly all.
-const FIRST_CLAIM: Counts = { attempt: 1, claims: 1, failures: 0 };
-
 interface Details {
   steps: Record<string, string>;
   error: string | undefined;
@@ -62,40 +42,38 @@ type Acquired = Extract<Claim, { readonly status: 'acquired' }>;
 export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
   const { maxEntries = 100_000, retentionMs = 7 * DAY_MS, now = Date.now, logger = consoleLogger } = options;
   const rows = new Map<string, Row | Finished>();
-  // Those that nobody may deliver again: nothing but a sweep would ever meet them.
+  const finished = new FinishedList();
+  // Failed events that nobody may deliver again: nothing but a sweep would ever meet them.
   const failed = new Map<string, Row>();
   const versions = new Map<string, number>();
-  let oldest: Finished | undefined;
-  let newest: Finished | undefined;
   let nextToken = 1;
   let mayForgetEarly = true;
   let warned = false;
 
   function finish(key: string, { token, counts, bodyHash }: Row): void {
-    const finished: Finished = { key, token, counts, bodyHash, untilMs: now() + retentionMs, next: undefined };
-    rows.set(key, finished);
-    if (newest) newest.next = finished;
-    else oldest = finished;
-    newest = finished;
+    const row: Finished = { key, token, counts, bodyHash, untilMs: now() + retentionMs, next: undefined };
+    rows.set(key, row);
+    finished.add(row);
   }
 
-  // One that was revived meanwhile is another row now.
-  function forgetOldest(row: Finished): boolean {
-    oldest = row.next;
-    if (!oldest) newest = undefined;
+  // Tells whether that made room: an event that was revived meanwhile is another row now.
+  function forget(row: Finished): boolean {
+    finished.removeOldest();
     return rows.get(row.key) === row && rows.delete(row.key);
   }
 
   function forgetExpired(nowMs: number, limit: number): number {
     let forgotten = 0;
-    while (oldest && forgotten < limit && oldest.untilMs <= nowMs) if (forgetOldest(oldest)) forgotten++;
+    for (let row = finished.oldest; row && forgotten < limit && row.untilMs <= nowMs; row = finished.oldest) {
+      if (forget(row)) forgotten++;
+    }
     return forgotten;
   }
 
   function makeRoom(nowMs: number): void {
     forgetExpired(nowMs, 2);
     if (rows.size < maxEntries) return;
-    while (mayForgetEarly && oldest && !forgetOldest(oldest));
+    while (mayForgetEarly && finished.oldest && !forget(finished.oldest));
     if (rows.size >= maxEntries) {
       throw new Error(`memoryStore holds its limit of ${maxEntries} events. Raise maxEntries or use a durable store.`);
     }
@@ -106,6 +84,12 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
 
   function find(key: string, nowMs: number): Row | Finished | undefined {
     const row = rows.get(key);
+    return row && isExpired(row, nowMs) ? undefined : row;
+  }
+
+  // As `find`, and makes room for a row that takes the place of an expired one.
+  function findOrForget(key: string, nowMs: number): Row | Finished | undefined {
+    const row = rows.get(key);
     if (!row || !isExpired(row, nowMs)) return row;
     rows.delete(key);
     failed.delete(key);
@@ -114,7 +98,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
 
   function isExpired(row: Row | Finished, nowMs: number): boolean {
     if (!row.state) return row.untilMs <= nowMs;
-    // Nothing holds the bytes of a failed event that the sender never delivered again.
+    // A failed event that the sender never delivered again: nothing holds its bytes.
     return row.state === 'free' && !row.details?.held && row.untilMs + retentionMs <= nowMs;
   }
 
@@ -160,7 +144,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
     async claim(key, options) {
       const { bodyHash } = options;
       const nowMs = now();
-      const row = find(key, nowMs);
+      const row = findOrForget(key, nowMs);
       if (!row) return acquire(addRow(key, bodyHash, nowMs), nowMs, options);
       const bodyReplaced = row.bodyHash !== bodyHash;
       if (bodyReplaced && !(row.state === 'free' && !row.details?.held)) return { status: 'conflict' };
@@ -234,7 +218,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
 
     async advance(entity, version) {
       if ((versions.get(entity) ?? version) > version) return false;
-      // Set anew, so that the entities of late are the last to be forgotten.
+      // The entity is set anew, so that those of late are the last to be forgotten.
       versions.delete(entity);
       versions.set(entity, version);
       if (versions.size > maxEntries) for (const first of versions.keys()) return versions.delete(first);

@@ -75,7 +75,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     try {
       await taken.settle(await work(taken.delivery, taken.attempt, signal));
     } catch (err) {
-      // Its lease or its turn runs out by itself.
+      // Nothing is lost: the event's lease, or its turn in the queue, runs out by itself.
       logger.error({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
     }
   }
@@ -88,7 +88,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     }
   }
 
-  // One after the other, so that each knows what runs.
+  // Takes happen one after the other, so that each knows what runs already.
   function takeUp(room: number, work: QueueWork): Promise<readonly Run[]> {
     const begun = takingUp.then(() => takeNow(room, work));
     takingUp = begun.catch(() => undefined);
@@ -105,7 +105,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     return [];
   }
 
-  // One look at a time; what happens meanwhile is answered by another one.
+  // Looks at the source, once at a time: what happens during a look is seen by the next one.
   function look(): void {
     if (!started) return;
     if (looking) {
@@ -154,7 +154,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
       for (const { controller } of runs) controller.abort(new Error('The worker was stopped.'));
       await waitFor(runs, ABORT_GRACE_MS);
       const left = [...runs];
-      // Whatever still runs has no say any more, and nobody waits for it.
+      // A handler that still runs has no say any more, and nobody waits for it.
       runs.clear();
       await giveBack(left.map(({ taken }) => taken));
     },

@@ -60,7 +60,7 @@ function setUp(db: SqliteDatabase, owned: boolean): SqliteConnection {
   try {
     for (const pragma of PRAGMAS) db.exec(pragma);
     const main = db.prepare(MAIN_FILE).get() as { readonly seq: unknown; readonly file: string | null };
-    // Compared with numbers, a BigInt is never equal: a finished event would run again.
+    // A BigInt never equals a number: a finished event would look unfinished, and run again.
     if (typeof main.seq !== 'number') {
       throw new TypeError('This database gives integers as BigInt: pass one that does not, or the path of the file.');
     }
@@ -81,7 +81,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
   function schedule(): void {
     if (scheduled || inTransaction || writes.length === 0) return;
     scheduled = true;
-    // After everything that this turn of the event loop has read from its sockets.
+    // The commit comes after everything that this turn of the event loop has read from its sockets.
     setImmediate(commitWrites);
   }
 

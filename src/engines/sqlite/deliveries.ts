@@ -95,7 +95,7 @@ export function prepareDeliveryRows(
   // Who runs it at this moment took it from no queue: when that fails, the workers have it.
   function attachBody(row: EventRow, delivery: QueuedDelivery): void {
     sql.attach.run(namespace, row.state === ACTIVE ? row.until_ms : now(), row.id);
-    // One that was kept beyond its end.
+    // A body that was kept beyond the end of its event.
     sql.dropBody.run(row.id);
     keepBody(row.id, delivery);
   }

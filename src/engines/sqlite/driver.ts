@@ -72,7 +72,7 @@ export function openSqliteFile(path: string, loading: DriverLoading = {}): Sqlit
   throw new TypeError(`No SQLite driver loads in Node ${nodeVersion}. ${cureFor(nodeMajor)}`, { cause });
 }
 
-// From the place of this very file, in either module format.
+// Drivers are resolved from the place of this very file, in either module format.
 function loadFromHere(): (name: string) => unknown {
   return createRequire(import.meta.url);
 }

@@ -35,7 +35,7 @@ export function createSqliteLetters(
 
   function filterOf({ type, tenant, sinceMs = 0, limit }: DeadLetterQuery) {
     const { exact, prefix } = typeFilter(type);
-    // In the characters that SQLite counts, which are no UTF-16 units.
+    // The length is counted as SQLite does, in characters, which are no UTF-16 units.
     const types = [exact ?? '', [...(prefix ?? '')].length, prefix ?? '-'] as const;
     return [namespace, sinceMs, ...types, tenant ?? null, tenant ?? null, listLimit(limit)] as const;
   }

@@ -2,7 +2,7 @@ import { DEAD, FREE } from './store-sql.ts';
 
 /** What a queue does to the rows of its store, and to their bodies. Parameters are in the order of the question marks. */
 export function queueStatements(p: string) {
-  // Nobody has claimed or delayed it since it was taken.
+  // The event as it was taken: nobody has claimed or delayed it since.
   const untouched = 'id = ? AND token IS ? AND due_ms = ?';
   return {
     insertQueued: `INSERT INTO ${p}event (key, state, attempt, claims, failures, body_hash, until_ms, held, queue, due_ms)
@@ -23,7 +23,7 @@ export function queueStatements(p: string) {
       WHERE ${untouched}`,
     bury: `UPDATE ${p}event SET state = ${DEAD}, until_ms = ?, due_ms = NULL, failures = failures + 1, error = ? WHERE ${untouched}`,
     countPending: `SELECT count(*) AS pending FROM ${p}event WHERE queue = ? AND due_ms IS NOT NULL`,
-    // Taken and about to be claimed counts as active.
+    // An event that is taken and about to be claimed counts as active.
     stats: `SELECT coalesce(sum(active), 0) AS active, coalesce(sum(NOT active AND due_ms <= ?), 0) AS ready,
         coalesce(sum(NOT active AND due_ms > ?), 0) AS delayed, min(CASE WHEN NOT active THEN due_ms END) AS oldest
       FROM (SELECT due_ms, due_ms > ? AND (until_ms <= ? OR state <> ${FREE}) AS active

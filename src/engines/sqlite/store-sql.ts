@@ -3,7 +3,7 @@ import { checkIdentifier } from './driver.ts';
 /** Before the names of all tables and indexes, unless `tablePrefix` says otherwise. */
 export const DEFAULT_PREFIX = 'pathfinder_webhook_';
 
-// In `state`. SQLite has no enum, and a digit costs a remembered id one byte.
+// The values of the column `state`: SQLite has no enum, and a digit costs a remembered id one byte.
 export const FREE = 0;
 export const ACTIVE = 1;
 export const DONE = 2;
@@ -92,7 +92,7 @@ export function storeStatements(p: string) {
     advance: `INSERT INTO ${p}version (entity, version) VALUES (?, ?) ON CONFLICT (entity)
       DO UPDATE SET version = excluded.version WHERE excluded.version >= version`,
     sweepKept: `DELETE FROM ${p}body WHERE id IN (SELECT id FROM ${p}body WHERE keep_until_ms <= ? LIMIT ?)`,
-    // Before its row: SQLite gives the numbers of the rows that are gone to new ones.
+    // The body goes before its row does: SQLite gives the numbers of deleted rows to new ones.
     sweepBodies: `DELETE FROM ${p}body WHERE id IN (${expired})`,
     sweep: `DELETE FROM ${p}event WHERE id IN (${expired})`,
   };

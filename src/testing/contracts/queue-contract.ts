@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import type { WebhookHandler, WebhookQueue } from '../../index.ts';
+import { describeContract, newNamespace, type TestRunner, untilAnswered } from './contract.ts';
 import { newReceiver, type OpenQueue, pause, type QueueBench, type QueueCase, type QueueKind } from './queue/bench.ts';
 import { doorCases } from './queue/door.ts';
 import { letterCases } from './queue/letters.ts';
 import { lifecycleCases } from './queue/lifecycle.ts';
 import { runCases } from './queue/runs.ts';
-import type { TestRunner } from './store-contract.ts';
 
 export type { OpenQueue, OpenQueueOptions, QueueBench, QueueCase, QueueKind } from './queue/bench.ts';
 
@@ -42,14 +42,9 @@ export const queueContract: readonly QueueCase[] = [...doorCases, ...runCases, .
  */
 export function describeWebhookQueue(name: string, open: OpenQueue, options: QueueContractOptions): void {
   const { runner, kinds = [] } = options;
-  runner.describe(`${name}: the contract of a queue`, () => {
-    runner.it('says of itself what it is', () => runQueueCase(describesItself(kinds), open, options));
-    for (const one of queueContract) {
-      if (one.kind === undefined || kinds.includes(one.kind)) {
-        runner.it(one.name, () => runQueueCase(one, open, options));
-      }
-    }
-  });
+  const run = (one: QueueCase) => runQueueCase(one, open, options);
+  const title = `${name}: the contract of a queue`;
+  describeContract(title, { runner, kinds, describesItself: describesItself(kinds), cases: queueContract, run });
 }
 
 /**
@@ -62,7 +57,7 @@ export async function runQueueCase(
   open: OpenQueue,
   { patienceMs = 10_000 }: Pick<QueueContractOptions, 'patienceMs'> = {},
 ): Promise<void> {
-  const namespace = `contract_${Math.random().toString(36).slice(2)}_${Date.now().toString(36)}`;
+  const namespace = newNamespace();
   const queues: WebhookQueue[] = [];
   const receivers: WebhookHandler[] = [];
   const openOne = async () => {
@@ -77,30 +72,17 @@ export async function runQueueCase(
       receivers.push(webhooks);
       return webhooks;
     };
-    await one.run({ queue, open: openOne, receiver, until: (what, ask) => untilAnswered(what, ask, patienceMs) });
+    const patience = { patienceMs, pollMs: POLL_MS, pass: pause };
+    await one.run({ queue, open: openOne, receiver, until: (what, ask) => untilAnswered(what, ask, patience) });
   } finally {
     for (const webhooks of receivers) await webhooks.stop({ timeoutMs: 1000 });
     for (const queue of queues) await queue.close?.();
   }
 }
 
-async function untilAnswered<T>(
-  what: string,
-  ask: () => T | undefined | Promise<T | undefined>,
-  patienceMs: number,
-): Promise<T> {
-  const endsAtMs = performance.now() + patienceMs;
-  while (performance.now() < endsAtMs) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await pause(POLL_MS);
-  }
-  return assert.fail(`Waited ${patienceMs} ms for ${what}.`);
-}
-
 function describesItself(kinds: readonly QueueKind[]): QueueCase {
   return {
-    name: '',
+    name: 'says of itself what it is',
     async run({ queue }) {
       const { durable, shared, store } = queue;
       const told = { durable: kinds.includes('durable'), shared: kinds.includes('shared') };

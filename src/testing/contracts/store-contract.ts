@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { WebhookStore } from '../../index.ts';
+import { describeContract, newNamespace, type TestRunner, untilAnswered } from './contract.ts';
 import type { OpenedStore, OpenStore, OpenStoreOptions, StoreBench, StoreCase, StoreKind } from './store/bench.ts';
 import { claimCases } from './store/claims.ts';
 import { lifetimeCases } from './store/lifetime.ts';
@@ -19,16 +20,7 @@ export type {
 } from './store/bench.ts';
 
 const DAY_MS = 86_400_000;
-const PATIENCE_MS = 10_000;
-const POLL_MS = 10;
-
-/** What a test runner offers under these names: vitest, jest, `node:test`, `bun:test` and mocha do. */
-export interface TestRunner {
-  /** Defines a group of tests. */
-  describe(name: string, define: () => void): unknown;
-  /** Defines a test. */
-  it(name: string, run: () => Promise<void>): unknown;
-}
+const PATIENCE = { patienceMs: 10_000, pollMs: 10 };
 
 /** Options of {@link describeWebhookStore}. */
 export interface StoreContractOptions {
@@ -67,13 +59,9 @@ export const storeContract: readonly StoreCase[] = [
  */
 export function describeWebhookStore(name: string, open: OpenStore, options: StoreContractOptions): void {
   const { runner, kinds = [] } = options;
-  runner.describe(`${name}: the contract of a store`, () => {
-    runner.it('says of itself what it is', () => runStoreCase(describesItself(kinds), open, options));
-    for (const one of storeContract) {
-      if (one.kind === undefined || kinds.includes(one.kind))
-        runner.it(one.name, () => runStoreCase(one, open, options));
-    }
-  });
+  const run = (one: StoreCase) => runStoreCase(one, open, options);
+  const title = `${name}: the contract of a store`;
+  describeContract(title, { runner, kinds, describesItself: describesItself(kinds), cases: storeContract, run });
 }
 
 /**
@@ -86,7 +74,7 @@ export async function runStoreCase(
   open: OpenStore,
   { shortMs = 50 }: Pick<StoreContractOptions, 'shortMs'> = {},
 ): Promise<void> {
-  const namespace = `contract_${Math.random().toString(36).slice(2)}_${Date.now().toString(36)}`;
+  const namespace = newNamespace();
   const opened: OpenedStore[] = [];
   const openOne = async (more: Partial<OpenStoreOptions> = {}) => {
     const next = await open({ namespace, retentionMs: 7 * DAY_MS, ...more });
@@ -106,24 +94,16 @@ export async function runStoreCase(
   };
   try {
     const store = await openOne();
-    await one.run({ store, shortMs, open: openOne, close, pass, until: (what, ask) => untilAnswered(what, ask, pass) });
+    const until: StoreBench['until'] = (what, ask) => untilAnswered(what, ask, { ...PATIENCE, pass });
+    await one.run({ store, shortMs, open: openOne, close, pass, until });
   } finally {
     for (const { store } of [...opened]) await close(store);
   }
 }
 
-async function untilAnswered<T>(what: string, ask: () => Promise<T | undefined>, pass: StoreBench['pass']): Promise<T> {
-  for (let passedMs = 0; passedMs < PATIENCE_MS; passedMs += POLL_MS) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await pass(POLL_MS);
-  }
-  return assert.fail(`Waited ${PATIENCE_MS} ms for ${what}.`);
-}
-
 function describesItself(kinds: readonly StoreKind[]): StoreCase {
   return {
-    name: '',
+    name: 'says of itself what it is',
     async run({ store }) {
       const found = {
         durable: store.durable,

@@ -146,7 +146,7 @@ function diagnoseParsed(payload: unknown, digest: string, own: readonly NamedSec
   return diagnosis({ cause: 'body_parsed', why, fix: HASH_RAW }, found && secret);
 }
 
-// Nothing made the signature come out right: what is known of the body decides where to look next.
+// No slip made the signature come out right: what is known of the body decides where to look next.
 function guess(body: Uint8Array, headers: HeadersLike, own: readonly NamedSecret[]): SignatureDiagnosis {
   const encoding = headerOf(headers, 'content-encoding');
   if (encoding !== undefined && encoding !== 'identity') {

@@ -109,7 +109,7 @@ async function readJson(request: IncomingMessage): Promise<Readonly<Record<strin
   let bytes = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-    // Read to the end all the same: leaving the loop early would close the connection before the answer.
+    // A body that is too long is read to its end all the same: leaving the loop would close the connection before the answer.
     if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
   }
   if (bytes > MAX_BODY_BYTES) throw new InvalidRequest(`the body is longer than ${MAX_BODY_BYTES} bytes`);

@@ -79,7 +79,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
 
   function schedule(event: AnyWebhookEvent, targets: readonly Endpoint[]): void {
     if (closing.signal.aborted) throw new Error('This sandbox is closed.');
-    // As it is now: what the caller does with the object later must not show in a retry.
+    // The event is serialised now: what the caller does with the object later must not show in a retry.
     const kept = mergeDeep(event, {}) as AnyWebhookEvent;
     for (const endpoint of targets) {
       for (const job of planDeliveries(kept, endpoint, faults, deliverySettings)) scheduler.add(job);

@@ -108,7 +108,7 @@ export async function bury(bench: QueueBench, ...ids: readonly string[]): Promis
   });
   await webhooks.start();
   for (const id of ids) {
-    // One after the other, and in different milliseconds, so that their order is known.
+    // Events are delivered one after the other, in different milliseconds, so that their order is known.
     assert.deepEqual(await deliver(webhooks, bytesOf(id)), QUEUED);
     await untilState(bench, id, 'dead');
     await bench.until(`${id} to be listed`, () => bench.queue.deadLetters.get(id));

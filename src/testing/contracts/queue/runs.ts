@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { NonRetryableError, RetryAfterError } from '../../../index.ts';
 import { ATTEMPTS, bytesOf, deliver, deliverAll, gate, pause, QUEUED, type QueueCase, untilState } from './bench.ts';
 
-// Beyond its failures an event is claimed ten times before it counts as one that takes its process down.
+// An event is claimed ten times more than it failed before it counts as one that takes its process down.
 const MOST_LOST_CLAIMS = 10;
 
 /** How an event is run, and what becomes of it. */
