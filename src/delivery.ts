@@ -71,7 +71,7 @@ export class AcceptedHead {
     return this.#digest;
   }
 
-  /** Not by `instanceof`: what only looks like one, or was made by another copy of the package, has no such field. */
+  /** Whether `refuseHead` of this copy of the package made the value: what only looks like it has no such private field. */
   static is(value: unknown): value is AcceptedHead {
     return typeof value === 'object' && value !== null && #digest in value;
   }

@@ -96,7 +96,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     this.#flow = { ...parts, settings, limits: this.limits, events, openDeliveries: new OpenDeliveries() };
     this.#work = createWork(this.#core, {
       prepare: async (event) => (await validateData(event, events)).event,
-      settled: (event, outcome, startedAtMs) => {
+      tellOutcome: (event, outcome, startedAtMs) => {
         const told = reporter.tellOutcome(event, outcome, startedAtMs);
         if (told) background.run(told);
       },
@@ -151,7 +151,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   }
 
   /**
-   * As `receive`, without the reply: `reply` makes one of the result. A failing handler is a result and not a rejection.
+   * Does what `receive` does, without the reply: `reply` makes one of the result. A failing handler is a result and not a rejection.
    *
    * @throws WebhookError for what cannot be trusted, read or kept: any code of the reply table.
    */

@@ -18,7 +18,7 @@ export interface WebhookResult {
   /** Handlers that ran in this call, failed ones included. */
   readonly processed: number;
   readonly failed: number;
-  /** Not enumerable: a spread into a reply does not send it. */
+  /** The event is not enumerable: a spread into a reply does not send it. */
   readonly event: ReceivedWebhookEvent;
   /** The handlers that failed, and with what. Not enumerable either. */
   readonly failures: readonly HandlerFailure[];

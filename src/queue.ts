@@ -50,7 +50,7 @@ export interface DeadLetter {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** Which dead letters; all members together. */
+/** A filter of dead letters: those that match all of its members. */
 export interface DeadLetterQuery {
   /** An event type or pattern. */
   readonly type?: string | undefined;
@@ -74,7 +74,7 @@ export interface ReplayOptions {
 export interface DeadLetters {
   /** Oldest failure first. */
   list(query?: DeadLetterQuery): Promise<readonly DeadLetter[]>;
-  /** One of them. */
+  /** Reads a dead letter. */
   get(id: string): Promise<DeadLetter | undefined>;
   /** Queues the exact bytes again; returns how many. */
   replay(which: readonly string[] | DeadLetterQuery, options?: ReplayOptions): Promise<number>;

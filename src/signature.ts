@@ -61,6 +61,7 @@ export function createKeyring(): (secret: WebhookSecret) => readonly HmacVerifie
   }
 
   return (secret) => {
+    // Without this short cut for the same secret again, a verification of 250 bytes would take a third longer.
     if (typeof secret === 'string' && secret === newest) return newestKeys;
     const secrets = [secret].flat();
     if (!secrets.length || secrets.length > MOST_SECRETS) throw new TypeError(SECRET_CURE);

@@ -68,7 +68,7 @@ export interface WebhookStore {
    * its end without a wait in between.
    */
   readonly transactions?: 'async' | 'sync' | undefined;
-  /** One atomic step: exactly one caller acquires a free key. */
+  /** Claims an event in one atomic step: exactly one caller acquires a free key. */
   claim(key: string, options: ClaimOptions): Promise<Claim>;
   /** Prolongs the lease. True also when it had lapsed and nobody took over. */
   extend(key: string, token: string, leaseMs: number): Promise<boolean>;

@@ -1,7 +1,5 @@
 import { constructWebhookEvent, isWebhookError, LeaseLostError, WebhookError } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
-import { nearestEventType } from '../src/events/index.ts';
-import { describeError } from '../src/shared/text.ts';
 import { bodyOf, eventOf, SECRET, sign } from './support/deliver.ts';
 
 function codeOf(construct: () => unknown): string {
@@ -66,27 +64,5 @@ describe('WebhookError', () => {
     expect(error.message).toMatch(/^The event was created .* Detail\. See https:.*docs\/errors\.md#too_old$/);
     expect(error.cause).toBe(1);
     expect('cause' in new WebhookError('too_old')).toBe(false);
-  });
-});
-
-describe('describeError', () => {
-  it('gives names, messages and causes, and never throws', () => {
-    const chain = new TypeError('outer', { cause: new Error('inner', { cause: 'root' }) });
-    expect(describeError(chain)).toBe('TypeError: outer\ncaused by Error: inner\ncaused by root');
-    expect(describeError(undefined)).toBe('undefined');
-    expect(describeError('x'.repeat(1000))).toHaveLength(300);
-    const loop = new Error('loop');
-    loop.cause = loop;
-    expect(describeError(loop).split('\n')).toHaveLength(5);
-    const trap = new Proxy(
-      {},
-      {
-        get() {
-          throw new Error('trap');
-        },
-      },
-    );
-    expect(describeError(trap)).toBe('a value that cannot be shown');
-    expect(nearestEventType('user.create', ['user.created'])).toBe('user.created');
   });
 });

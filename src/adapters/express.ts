@@ -10,7 +10,7 @@ import { type NodeRequest, readNodeDelivery, writeNodeReply } from './read-node-
 export type { NodeRequest } from './read-node-body.ts';
 
 declare global {
-  // biome-ignore lint/style/noNamespace: where Express looks for what middleware adds to a request
+  // biome-ignore lint/style/noNamespace: Express looks here for what middleware adds to a request
   namespace Express {
     interface Request {
       /** Set by `webhookMiddleware`. */

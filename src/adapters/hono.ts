@@ -46,14 +46,14 @@ export function webhookMiddleware(webhooks: WebhookReceiver): MiddlewareHandler<
     const delivery = readHonoDelivery(c, webhooks.limits);
     const admission = await webhooks.admit(delivery);
     if ('reply' in admission) return respond(c, admission.reply);
-    // Hono keeps nothing of a body that came in pieces.
+    // Hono keeps nothing of a body that came in pieces, so its bytes are kept here for whoever reads it next.
     if (!c.req.bodyCache.arrayBuffer) await keep(c.req, new Response((await delivery).body).arrayBuffer());
     c.set('webhookEvent', admission.event);
     return next();
   };
 }
 
-// Not a Response of its own, which would go without the headers that middleware has set.
+// The reply is made by the context: a Response of our own would go without the headers that middleware has set.
 function respond(c: Context, { status, headers, body }: WebhookReply): Response {
   return c.body(body, status as ContentfulStatusCode, headers);
 }
@@ -70,13 +70,13 @@ function wholeBody(request: HonoRequest): (() => Promise<ArrayBuffer>) | undefin
   return raw.bodyUsed ? undefined : () => keep(request, raw.arrayBuffer());
 }
 
-// Where Hono looks for whoever reads the body next. Its type leaves out that these are promises.
+// Hono looks here for whoever reads the body next. Its type leaves out that these are promises.
 function keep({ bodyCache }: HonoRequest, bytes: Promise<ArrayBuffer>): Promise<ArrayBuffer> {
   Object.assign(bodyCache, { arrayBuffer: bytes });
   return bytes;
 }
 
-// A class, whose getters are made once and not for each delivery.
+// The platform is a class, whose getters are made once and not for each delivery.
 class HonoPlatform implements WebPlatform {
   readonly #c: Context;
 
@@ -92,7 +92,7 @@ class HonoPlatform implements WebPlatform {
     return this.#c.req.param();
   }
 
-  // A getter, since asking costs a tenth of a request where the platform has no such thing: Hono throws.
+  // The context is asked for only when needed: where the platform has none, Hono throws, which costs a tenth of a request.
   get waitUntil(): WebPlatform['waitUntil'] {
     try {
       const { executionCtx } = this.#c;

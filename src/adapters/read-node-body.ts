@@ -115,17 +115,17 @@ function readStream(request: IncomingMessage, { maxBodyBytes, bodyTimeoutMs }: W
     }
 
     function onEnd(): void {
-      settle();
+      stopReading();
       resolve(collector.bytes());
     }
 
     function refuse(refusal: unknown): void {
-      settle();
+      stopReading();
       discard(request, bodyTimeoutMs);
       reject(refusal);
     }
 
-    function settle(): void {
+    function stopReading(): void {
       clearTimeout(deadline);
       request.off('data', onData).off('end', onEnd).off('error', onLate).off('close', onLate);
     }

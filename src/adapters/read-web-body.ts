@@ -40,7 +40,7 @@ export async function readWebDelivery(
     return delivery;
   } catch (error) {
     if (error instanceof WebhookError) throw error;
-    // A stream that is somebody else's is a TypeError on every runtime. All else is a sender who left.
+    // Every runtime throws a TypeError for a stream that somebody else reads. Any other error is a sender who left.
     throw new WebhookError(error instanceof TypeError ? 'body_already_parsed' : 'body_timeout');
   }
 }

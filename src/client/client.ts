@@ -25,7 +25,7 @@ export type UpdateWebhook = { readonly [K in keyof CreateWebhook]?: CreateWebhoo
 export interface SyncWebhook extends CreateWebhook {
   /** Default: `true` for a new webhook; one that is there stays as it is. */
   readonly active?: boolean | undefined;
-  /** Only for a new webhook: the API does not show the secret of one that is there, so it cannot be compared. */
+  /** Used for a new webhook only: the API does not show the secret of one that is there, so it cannot be compared. */
   readonly secret?: string | undefined;
 }
 

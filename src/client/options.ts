@@ -24,7 +24,7 @@ export interface PathfinderWebhooksClientOptions {
   /** The longest answer that is read, in bytes after decompression. Default 1 MiB. */
   readonly maxResponseBytes?: number | undefined;
   readonly retry?: ClientRetryOptions | undefined;
-  /** As `Math.random`, for the waits. */
+  /** Chance for the waits: like `Math.random`. */
   readonly random?: (() => number) | undefined;
   /** Waits. Default: a timer. */
   readonly sleep?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
@@ -45,7 +45,7 @@ export interface ClientSettings {
   readonly now: () => number;
 }
 
-// What a timer can hold.
+// The longest time that a timer can hold.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Fills in the defaults. @throws TypeError for what makes no sense, without quoting it. @internal */

@@ -7,7 +7,7 @@ const MOST_QUOTED = 200;
 export interface ReadOptions {
   readonly maxResponseBytes: number;
   readonly now: () => number;
-  /** Which request this is, from 1. */
+  /** The number of this request, from 1. */
   readonly attempt: number;
   /** Must not show in an error, even when the API sends it back. */
   readonly confidential: readonly string[];
@@ -52,7 +52,7 @@ export function failure(
   });
 }
 
-// Undefined when it is longer than the limit: counted while reading, whatever Content-Length says.
+// The text is undefined when it is longer than the limit: bytes are counted while reading, whatever Content-Length says.
 async function readText(response: Response, maxBytes: number): Promise<string | undefined> {
   const decoder = new TextDecoder();
   const reader = response.body?.getReader();
@@ -97,7 +97,7 @@ function retryAfterOf({ headers }: Response, now: () => number): number | undefi
   try {
     return new RetryAfterError('', header, { now }).retryAfterMs / 1000;
   } catch {
-    // Neither seconds nor a date: as if it were not there.
+    // A header that is neither seconds nor a date is as if it were not there.
     return undefined;
   }
 }

@@ -61,7 +61,7 @@ function retryOptions(call: ApiCall<unknown>, settings: ClientSettings, signal: 
     sleep: settings.sleep,
     retryIf: (error: unknown) => isWorthAnother(error) && (error.retryAfter ?? 0) * 1000 <= maxRetryAfterMs,
     onRetry(error: unknown, _attempt: number, delayMs: number) {
-      // What went wrong says more than that the time ran out in a wait.
+      // The failure that was to be retried says more than that the time ran out in a wait.
       if (performance.now() + delayMs >= expires) throw error;
     },
   };
@@ -100,7 +100,7 @@ async function attemptOnce<T>(
     if (response && error instanceof UnreadableAnswer) {
       throw failure('api_invalid_response', response, options, error.message);
     }
-    // Not as the cause: what an injected fetch throws may hold the request with its token.
+    // The error is not passed on as the cause: what an injected fetch throws may hold the request with its token.
     throw new PathfinderApiError('api_unreachable', { detail: networkCode(error), attempts: attempt });
   }
 }

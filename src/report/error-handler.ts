@@ -55,7 +55,7 @@ export class WebhookErrorHandler {
     return takeSteps(this.#steps, event, error, options);
   }
 
-  /** As the method of an instance that was given nothing: takes what a subclass has as static methods. Never rejects. */
+  /** Like the method of an instance that was given nothing: takes the steps that a subclass has as static methods. Never rejects. */
   static handle(event: ReceivedWebhookEvent, error: unknown, options: HandleFailureOptions = {}): Promise<void> {
     // biome-ignore lint/complexity/noThisInStatic: the steps of the subclass it is called on.
     return takeSteps(stepsOf(this, {}), event, error, options);
@@ -112,7 +112,7 @@ async function takeSteps(
 
   logAboutEvent(logger, 'error', event, { err: error }, 'Webhook event failed');
   await take('storeFailedEvent', () => storeFailedEvent?.(event, error));
-  // Stays true when isCritical throws: better an alert too many.
+  // An event is critical, too, when isCritical throws: better an alert too many.
   let critical = true;
   await take('isCritical', async () => {
     critical = await isCritical(event.type);

@@ -74,7 +74,7 @@ export interface WebhookMetricsOptions {
 export class WebhookMetrics {
   readonly #now: () => number;
   readonly #sinceMs: number;
-  // Every key is made here, none by an event; a Map, because `__proto__` is a possible type.
+  // Every key is made here, and none by an event. A Map, because `__proto__` is a possible type.
   readonly #byType = new Map<string, { received: number; processed: number }>();
   readonly #other = { received: 0, processed: 0 };
   readonly #rejected = new Map<string, number>();

@@ -51,7 +51,7 @@ export function createReporter(
     refuse(error, log) {
       const refusal = isWebhookError(error) ? error : new WebhookError('handler_failed', { cause: error });
       metrics.recordRejected(refusal.code);
-      // What is set up wrong; a forgery is counted and not logged, or anybody could fill the log.
+      // Only what is set up wrong is logged: a forgery is counted, or anybody could fill the log.
       if (refusal !== error || refusal.code === 'body_already_parsed' || refusal.code === 'secret_unavailable') {
         logAboutEvent(log, 'error', undefined, { err: refusal, code: refusal.code }, refusal.message);
       }

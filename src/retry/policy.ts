@@ -200,14 +200,14 @@ export function retryAfterMs(error: unknown, now: number): number | undefined {
       headerWaitMs(error.headers, now)
     );
   } catch {
-    // A getter of somebody else's error threw: it asked for nothing that could be read.
+    // A getter of the error threw: it asks for nothing that can be read.
     return undefined;
   }
 }
 
 function delayCeilingMs(failures: number, { schedule, baseMs, factor, capMs }: RetryPolicy): number {
   if (schedule) return schedule[Math.min(failures, schedule.length) - 1] ?? 0;
-  // 0 times a factor that overflowed would be NaN.
+  // A base of 0 times a factor that overflowed would be NaN.
   return baseMs === 0 ? 0 : Math.min(capMs, baseMs * factor ** (failures - 1));
 }
 

@@ -4,7 +4,7 @@ import { entityKey } from './keys.ts';
 const MOST_STEP_CHARACTERS = 8192;
 const STEP_NAME = /^[\w.-]{1,64}$/;
 
-/** One attempt of a handler, and what it asks for on its way: what the handler's context does, and what its success records. */
+/** An attempt of a handler, and what it asks for on its way: what the handler's context does, and what its success records. */
 export class Attempt {
   readonly run: HandlerRun;
   /** Runs of this handler for this event, this one included. */

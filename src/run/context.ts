@@ -9,8 +9,8 @@ export function callHandler(attempt: Attempt): unknown {
   return registration.handler(execution.job.event, new Context(attempt));
 }
 
-// A class, since accessors of a literal are made anew for each event, and most handlers use none of them. The methods
-// are accessors so that `const { once } = context` works.
+// The context is a class, since the accessors of a literal are made anew for each event (a quarter of a whole delivery), and most handlers
+// use none of them. Its methods are accessors so that `const { once } = context` works.
 class Context implements HandlerContext {
   readonly attempt: number;
   readonly tx: unknown;

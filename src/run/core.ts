@@ -21,7 +21,7 @@ export interface Core {
   report(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
 }
 
-/** One verified event to be processed. */
+/** A verified event to be processed. */
 export interface Job {
   readonly event: ReceivedWebhookEvent;
   readonly tenant: string | undefined;

@@ -3,7 +3,7 @@ import { WebhookError } from '../errors.ts';
 import type { Enqueued, QueuedDelivery, WebhookQueue } from '../queue.ts';
 import type { Job } from './core.ts';
 
-// What a handler or a dead letter may need; the signature and cookies stay out of every store.
+// The headers that a handler or a dead letter may need; the signature and cookies stay out of every store.
 const KEPT_HEADERS = ['content-type', 'user-agent', 'x-request-id'];
 const MOST_HEADER_CHARACTERS = 1024;
 
@@ -51,7 +51,7 @@ function toQueued(
   };
 }
 
-// https://www.w3.org/TR/trace-context/#traceparent-header
+// The format is that of https://www.w3.org/TR/trace-context/#traceparent-header
 function readTraceparent(value: string | undefined): string | undefined {
   return value && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : undefined;
 }

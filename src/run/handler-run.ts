@@ -97,7 +97,7 @@ export class Execution {
     return results;
   }
 
-  /** As `results`, when all handlers have settled that outlive their deadline; those that outlive the lease did not. */
+  /** The same, once the handlers that outlive their deadline have settled; those that outlive the lease are not waited for. */
   async settledResults(): Promise<readonly HandlerResult[]> {
     const leftMs = this.lease.endMs - performance.now();
     await Promise.all(this.#runs.map((run) => run.settle(leftMs)));
@@ -110,7 +110,7 @@ export class Execution {
   }
 }
 
-/** One handler at work on one event, over all its attempts within this claim, with its deadline. */
+/** A handler at work on an event, over all its attempts within this claim, with its deadline. */
 export class HandlerRun implements Deadline {
   readonly execution: Execution;
   readonly registration: Registration;
@@ -161,7 +161,7 @@ export class HandlerRun implements Deadline {
     return this.#stopReason !== undefined;
   }
 
-  /** One signal for all attempts. */
+  /** The signal of all attempts. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();

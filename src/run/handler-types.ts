@@ -48,7 +48,7 @@ export interface HandlerOptions<Event = ReceivedWebhookEvent> {
   readonly retry?: RetryPolicyOptions;
 }
 
-/** One registered handler. */
+/** A registered handler. */
 export interface Registration {
   /** `<patterns>#<name>`: the handler's identity in checkpoints. */
   readonly id: string;

@@ -13,7 +13,7 @@ export interface WorkHooks {
   /** Applies the integrator's schemas. */
   prepare(event: ReceivedWebhookEvent): Promise<ReceivedWebhookEvent>;
   /** Told what became of each run. */
-  settled(event: ReceivedWebhookEvent, outcome: Outcome, startedAtMs: number): void;
+  tellOutcome(event: ReceivedWebhookEvent, outcome: Outcome, startedAtMs: number): void;
 }
 
 /** What a queue's workers run for each delivery. Never rejects. */
@@ -26,7 +26,7 @@ export function createWork(core: Core, hooks: WorkHooks): QueueWork {
       const { key, tenant, body, bodyHash } = delivery;
       const processing = await processEvent(core, { event, tenant, key, body, bodyHash }, signal);
       const outcome = (await processing.recorded) ?? processing.outcome;
-      hooks.settled(event, outcome, startedAtMs);
+      hooks.tellOutcome(event, outcome, startedAtMs);
       if (outcome.status === 'conflict') core.report(new WebhookError('id_conflict'), event, {});
       return workOutcomeOf(outcome);
     } catch (error) {

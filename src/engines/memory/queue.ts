@@ -86,14 +86,14 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     if (entry) return (await revive(entry, 'keep')) ? 'revived' : 'duplicate';
     if (known?.state === 'done') return 'duplicate';
     refuseFull();
-    // The caller's buffer is the caller's.
+    // The bytes are copied: the caller may use its buffer again.
     const own = { ...delivery, body: Uint8Array.from(delivery.body) };
     entries.set(key, { delivery: own, state: 'waiting', sinceMs: now(), failures: 0, attempt: 0, error: '' });
     if (known?.state === 'dead') await store.revive(key, { steps: 'keep' });
     return known?.failures ? 'revived' : 'accepted';
   }
 
-  async function settle(entry: Entry, outcome: WorkOutcome): Promise<void> {
+  async function record(entry: Entry, outcome: WorkOutcome): Promise<void> {
     const { key } = entry.delivery;
     if (outcome.kind !== 'retry' && outcome.kind !== 'dead') {
       entries.delete(key);
@@ -101,7 +101,7 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     }
     const failed = outcome.error !== undefined;
     const stored = await store.get(key);
-    // The store knows better, if this is where the handler claims.
+    // The store counts better, if it is the one that the handler claims in.
     entry.failures = stored?.failures ?? entry.failures + Number(failed);
     if (failed) entry.error = stored?.error ?? describeError(outcome.error);
     if (outcome.kind === 'dead') change(entry, 'dead', now());
@@ -118,9 +118,9 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     return {
       delivery,
       attempt,
-      async settle(outcome) {
+      async record(outcome) {
         claims.end(delivery.key);
-        if (isOurs()) await settle(entry, outcome);
+        if (isOurs()) await record(entry, outcome);
       },
       async giveBack() {
         const token = claims.end(delivery.key);

@@ -87,7 +87,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
     return row && isExpired(row, nowMs) ? undefined : row;
   }
 
-  // As `find`, and makes room for a row that takes the place of an expired one.
+  // Finds a row as `find` does, and deletes it if it has expired, since a new one takes its place.
   function findOrForget(key: string, nowMs: number): Row | Finished | undefined {
     const row = rows.get(key);
     if (!row || !isExpired(row, nowMs)) return row;

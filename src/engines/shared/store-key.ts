@@ -8,7 +8,7 @@ const MOST_KEY_CHARACTERS = 200;
  */
 export function storeKey(namespace: string, key: string): string {
   const whole = `${namespace}\n${key}`;
-  // No joined key looks like this, since it has a newline.
+  // No joined key looks like a hash, since each has a newline.
   if (whole.length > MOST_KEY_CHARACTERS) return `sha256:${createHash('sha256').update(whole).digest('hex')}`;
   return whole;
 }

@@ -2,18 +2,18 @@ import type { QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../.
 import { notNegative, positiveInteger } from '../../shared/check.ts';
 import { MOST_TIMER_MS, within } from '../../shared/time.ts';
 
-// A handler that heeds its signal needs less; one that does not is not waited for.
+// How long a stopped handler is waited for: one that heeds its signal needs less, and one that does not never ends.
 const ABORT_GRACE_MS = 1000;
 const DRAIN_CONCURRENCY = 10;
 
-/** A delivery that this process may run, until `settle` or `giveBack`. */
+/** A delivery that this process may run, until `record` or `giveBack`. */
 export interface Taken {
   readonly delivery: QueuedDelivery;
   readonly attempt: number;
   /** Nothing runs beside it in this process, which it may take down. Default false. */
   readonly alone?: boolean | undefined;
   /** Records the outcome where the core has not done so. */
-  settle(outcome: WorkOutcome): Promise<void>;
+  record(outcome: WorkOutcome): Promise<void>;
   /** Lets others run it at once, whatever still runs here. */
   giveBack(): Promise<void>;
 }
@@ -73,7 +73,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 
   async function runToEnd(taken: Taken, work: QueueWork, signal: AbortSignal): Promise<void> {
     try {
-      await taken.settle(await work(taken.delivery, taken.attempt, signal));
+      await taken.record(await work(taken.delivery, taken.attempt, signal));
     } catch (err) {
       // Nothing is lost: the event's lease, or its turn in the queue, runs out by itself.
       logger.error({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
@@ -129,7 +129,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
         const begun = await takeUp(room, started.work);
         if (begun.length < room) return Math.min(pollMs, await source.dueInMs());
       }
-      // The end of a run looks again.
+      // All places are taken: the end of a run looks again.
       return MOST_TIMER_MS;
     } catch (err) {
       logger.error({ err }, 'The queue could not be read; it is tried again');

@@ -7,7 +7,7 @@ const BEGIN = 'BEGIN IMMEDIATE';
 const MOST_WRITES_PER_COMMIT = 256;
 
 /**
- * One database as all stores and queues of this process that were given it share it. A driver has one transaction at a
+ * A database as all stores and queues of this process that were given it share it. A driver has one transaction at a
  * time and no waits inside it, so everything that writes comes through here.
  */
 export interface SqliteConnection {

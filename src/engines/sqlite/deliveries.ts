@@ -13,7 +13,7 @@ export interface TakenRow {
   readonly token: string | null;
   readonly dueMs: number;
   readonly attempt: number;
-  /** Its runs keep ending without a word: it may be what takes its process down, and its neighbours with it. */
+  /** The runs of the event keep ending without a word: it may be what takes its process down, and its neighbours with it. */
   readonly alone: boolean;
   readonly delivery: QueuedDelivery;
 }
@@ -38,7 +38,7 @@ export interface DeliveryRows {
   dueInMs(): number;
   /** Whether neither the core nor anyone else has touched the row since it was taken. */
   isUntouched(taken: TakenRow): boolean;
-  settle(taken: TakenRow, outcome: WorkOutcome): void;
+  record(taken: TakenRow, outcome: WorkOutcome): void;
   countPending(): number;
   stats(): QueueStats;
 }
@@ -52,7 +52,7 @@ interface Counted {
   readonly oldest: number | null;
 }
 
-// The core buries what has lost ten claims. Those beside it lose theirs too, so they part before that.
+// The core buries an event that has lost ten claims. Events that run beside it lose theirs too, so they part before that.
 const LOST_CLAIMS_TO_RUN_ALONE = 3;
 
 export function prepareDeliveryRows(
@@ -92,7 +92,7 @@ export function prepareDeliveryRows(
     logger.warn({ event_id: eventId }, 'A failed event came back with other bytes; they replace the old ones');
   }
 
-  // Who runs it at this moment took it from no queue: when that fails, the workers have it.
+  // A receiver without a queue runs the event at this moment: when that fails, the workers have it.
   function attachBody(row: EventRow, delivery: QueuedDelivery): void {
     sql.attach.run(namespace, row.state === ACTIVE ? row.until_ms : now(), row.id);
     // A body that was kept beyond the end of its event.
@@ -137,7 +137,7 @@ export function prepareDeliveryRows(
 
     isUntouched: ({ id, token, dueMs }) => Boolean(sql.untouched.get(id, token, dueMs)),
 
-    settle({ id, token, dueMs }, outcome) {
+    record({ id, token, dueMs }, outcome) {
       const nowMs = now();
       const taken = [id, token, dueMs] as const;
       if (outcome.kind === 'dead') sql.bury.run(nowMs, describeError(outcome.error), ...taken);
@@ -167,7 +167,7 @@ function runsAlone({ claims, failures }: DueRow): boolean {
   return claims - failures >= LOST_CLAIMS_TO_RUN_ALONE;
 }
 
-/** Those before the first that runs alone; that one itself when it is the oldest, and nothing else runs. */
+/** The rows before the first that runs alone; that one itself when it is the oldest, and nothing else runs. */
 function runnable(rows: readonly DueRow[], idle: boolean): readonly DueRow[] {
   const first = rows.findIndex(runsAlone);
   if (first === -1) return rows;

@@ -77,7 +77,7 @@ function loadFromHere(): (name: string) => unknown {
   return createRequire(import.meta.url);
 }
 
-// Loading it would take the whole process down, which no `catch` sees.
+// Loading such a driver would take the whole process down, which no `catch` sees.
 function refuseCrash(name: string, nodeMajor: number, load: (name: string) => unknown): void {
   if (name !== 'better-sqlite3' || nodeMajor >= NODE_FOR_BETTER_SQLITE3) return;
   const { version } = load('better-sqlite3/package.json') as { readonly version: string };

@@ -76,7 +76,7 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
   const { tablePrefix, retentionMs, keepBodiesMs, now } = options;
   createTables(db, tablePrefix);
   const sql = prepareAll(db, storeStatements(tablePrefix));
-  // Unique for ever, without randomness at each claim.
+  // Tokens are unique for ever, without randomness at each claim.
   const tokenPrefix = randomBytes(12).toString('base64url');
   let tokens = 0;
 

@@ -59,23 +59,23 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
       delivery: row.delivery,
       attempt: row.attempt,
       alone: row.alone,
-      async settle(outcome) {
+      async record(outcome) {
         claims.end(key);
-        // The core has recorded it already, but where the handler has a store of its own.
+        // The core has recorded the outcome already, unless the handler has a store of its own.
         const untouched = await connection.read(() => rows.isUntouched(row));
-        if (untouched) await connection.write(() => rows.settle(row, outcome));
+        if (untouched) await connection.write(() => rows.record(row, outcome));
       },
       async giveBack() {
         const token = claims.end(key);
         if (token !== undefined) await claims.store.fail(key, token, { retryInMs: 0 });
-        else await connection.write(() => rows.settle(row, { kind: 'retry', inMs: 0 }));
+        else await connection.write(() => rows.record(row, { kind: 'retry', inMs: 0 }));
       },
     };
   }
 
   let sweepDueMs = 0;
 
-  // What comes in sweeps as well, but where little comes, or only workers are, nothing else would.
+  // Deliveries that come in sweep as well; but where few come, or only workers run, nothing else would.
   async function sweepNowAndThen(): Promise<void> {
     if (performance.now() < sweepDueMs) return;
     const swept = await connection.write(() => events.sweep(SWEEP_ROWS));
@@ -126,7 +126,8 @@ function readQueueOptions(options: SqliteQueueOptions, retentionMs: number) {
   return { keepBodiesMs, maxPending, pollMs, logger };
 }
 
-// Counting takes 50 ns an event, so it may be done again after ten times that; other processes show at the next count.
+// Counting takes 50 ns an event, so it may be done again after ten times that. What other processes queue shows at the
+// next count.
 const RECOUNT_MS_PER_EVENT = 0.0005;
 const COUNT_LASTS_MS = 10_000;
 

@@ -70,7 +70,7 @@ export function storeOver(connection: SqliteConnection, rows: EventRows, setting
   const { namespace, retentionMs, leaseMs } = settings;
   const keyOf = keysIn(namespace);
 
-  // Inside the transaction that the handler's effect is in, or with all else that this turn of the event loop brings.
+  // A write goes into the transaction that the handler's effect is in, or with all else that this turn of the event loop brings.
   function write<T>(tx: unknown, work: () => T): Promise<T> {
     if (tx === undefined) return connection.write(work);
     if (connection.isOpen(tx)) return new Promise((resolve) => resolve(work()));

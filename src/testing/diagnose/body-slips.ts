@@ -116,7 +116,7 @@ function* encodingSlips(text: string): Generator<BodySlip> {
   }
 }
 
-// Undefined for what is no UTF-8; a BOM is kept.
+// The text is undefined for bytes that are no UTF-8; a BOM is kept.
 function decode(bytes: Uint8Array): string | undefined {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);

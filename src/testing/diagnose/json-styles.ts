@@ -98,7 +98,7 @@ function endOfToken(text: string, start: number): number {
   return end;
 }
 
-// The end of the text is one too.
+// The end of the text is an end of a line too.
 function isDelimiter(character: string | undefined): boolean {
   return character === undefined || '{}[]:," \t\r\n'.includes(character);
 }

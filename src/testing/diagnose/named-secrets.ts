@@ -2,7 +2,7 @@ import { secretFingerprint } from '../fixtures/sign.ts';
 
 /** A secret to try. @internal */
 export interface NamedSecret {
-  /** Its name; its place in the list, from 0; or nothing when it is the only one. */
+  /** The secret's name; its place in the list, from 0; or nothing when it is the only one. */
   readonly key: string | number | undefined;
   readonly value: string | Uint8Array;
   /** Whether it is this receiver's, and not another endpoint's. */

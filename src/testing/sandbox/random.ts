@@ -1,6 +1,6 @@
 /** Numbers that look random and are the same for the same seed. Not for secrets of any worth. @internal */
 export interface SeededRandom {
-  /** As `Math.random`: 0 up to, but without, 1. */
+  /** The next number, from 0 up to, but without, 1. */
   next(): number;
   /** A generator of its own, so that what it is used for does not disturb this one. */
   fork(): SeededRandom;
@@ -11,7 +11,7 @@ export interface SeededRandom {
 /** @internal */
 export function seededRandom(seed: number): SeededRandom {
   let state = seed >>> 0;
-  // Mulberry32 by Tommy Ettinger, public domain.
+  // The generator is Mulberry32 by Tommy Ettinger, public domain.
   function next(): number {
     state = (state + 0x6d2b79f5) >>> 0;
     let mixed = Math.imul(state ^ (state >>> 15), state | 1);

@@ -137,7 +137,7 @@ function listen(server: Server, port: number): Promise<string> {
 
 function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => {
-    // A second call finds it closed, and that is what was asked for.
+    // A second call finds the server closed, which is what was asked for.
     server.close(() => resolve());
     server.closeAllConnections();
   });

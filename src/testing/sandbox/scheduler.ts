@@ -1,4 +1,4 @@
-/** One thing to deliver, over one or more attempts. @internal */
+/** A delivery, over one or more attempts. @internal */
 export interface Job {
   /** Milliseconds on the clock of `performance.now()`; not before. */
   readonly dueAtMs: number;
@@ -19,7 +19,7 @@ export interface Scheduler {
 
 interface Waiting {
   readonly job: Job;
-  /** Its place in the line, from 1; a half for one that yields, so that it stands behind whom it yields to. */
+  /** The job's place in the line, from 1; with a half if it yields, so that it stands behind the job that it yields to. */
   readonly place: number;
   dueAtMs: number;
   readonly heldUntilMs: number;
@@ -38,7 +38,7 @@ export function createScheduler(concurrency: number): Scheduler {
   let closed = false;
   let timer: NodeJS.Timeout | undefined;
 
-  // A turn later, so that all jobs of one turn are in the line before the first one starts.
+  // Jobs start a turn later, so that all jobs of one turn are in the line before the first one starts.
   function plan(): void {
     if (planned) return;
     planned = true;

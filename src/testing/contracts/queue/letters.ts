@@ -162,7 +162,7 @@ export const letterCases: readonly QueueCase[] = [
   },
 ];
 
-// Between this clock and the engine's.
+// The most that this clock and the engine's may differ.
 const SKEW_MS = 60_000;
 
 async function buryTyped(bench: QueueBench): Promise<void> {
@@ -179,7 +179,7 @@ async function buryTyped(bench: QueueBench): Promise<void> {
   for (const [tenant, id, type] of events) {
     assert.deepEqual(await deliver(webhooks, bytesOf(id, { type }), { params: { tenant } }), QUEUED);
     const letter = await bench.until(`${id} to be dead`, () => bench.queue.deadLetters.get(`${tenant}:${id}`));
-    // The next one fails in a later millisecond.
+    // The next event fails in a later millisecond.
     await bench.until('the next millisecond', () => (Date.now() > letter.failedAtMs ? true : undefined));
   }
   await webhooks.stop();

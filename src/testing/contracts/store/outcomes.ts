@@ -189,7 +189,7 @@ export const outcomeCases: readonly StoreCase[] = [
   },
 ];
 
-// Each brings an event into a state in which its bytes are still needed, or were.
+// Each of these brings an event into a state in which its bytes are still needed, or were.
 const holding: Readonly<Record<string, (store: WebhookStore, key: string) => Promise<unknown>>> = {
   active: claim,
   waiting: (store, key) => failed(store, key, { error: 'x', retryInMs: LONG_MS }),
