@@ -92,8 +92,8 @@ export async function admitDelivery(
   { body, digest, head }: Arrived,
   logger: WebhookLogger,
 ): Promise<Admitted> {
-  // Verified: only now is the body looked into, and what is refused from here on is told, since its sender is known.
   const { tenant } = await flow.authenticator.authenticate(body, digest, head);
+  // The body is looked into only now that it is verified; refusals from here on are told, since the sender is known.
   let event: ReceivedWebhookEvent | undefined;
   try {
     event = parseWebhookEvent(body);
@@ -111,7 +111,7 @@ export async function admitDelivery(
   }
 }
 
-// Too old, but if the store knows this id, its age was checked when it first arrived: the redelivery may finish.
+// An event that is too old may finish if the store knows its id: its age was checked when it first arrived.
 async function refuseUnlessKnown(
   { store }: Flow,
   event: ReceivedWebhookEvent,
