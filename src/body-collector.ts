@@ -38,7 +38,7 @@ export class BodyCollector {
     return this.#bytes.length > this.#size ? this.#bytes.slice(0, this.#size) : this.#bytes;
   }
 
-  // One growing buffer and not a list of pieces, which could weigh a hundred times as much as their bytes do.
+  // The pieces go into a growing buffer: a list of them could weigh a hundred times as much as their bytes do.
   #grow(end: number): void {
     const grown = new Uint8Array(this.#announced >= end ? this.#announced : 2 * end);
     grown.set(this.#bytes);

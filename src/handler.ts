@@ -34,6 +34,7 @@ import { BEFORE_REPLY, FROM_QUEUE } from './run/policy.ts';
 import { createRegistry } from './run/registry.ts';
 import { SingleFlight } from './run/single-flight.ts';
 import { createWork } from './run/work.ts';
+import { within } from './shared/time.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { validateData } from './validate.ts';
 
@@ -91,9 +92,18 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     };
     const drain = () => (this.#started ? undefined : this.drain({ maxMs: DRAIN_MS }));
     const background = new Background({ store, logger, waitUntil, drain });
-    const singleFlight = new SingleFlight(this.#core);
-    const parts = { authenticator, store, queue, singleFlight, reporter, background };
-    this.#flow = { ...parts, settings, limits: this.limits, events, openDeliveries: new OpenDeliveries() };
+    this.#flow = {
+      settings,
+      limits: this.limits,
+      authenticator,
+      events,
+      store,
+      queue,
+      singleFlight: new SingleFlight(this.#core),
+      reporter,
+      background,
+      openDeliveries: new OpenDeliveries(),
+    };
     this.#work = createWork(this.#core, {
       prepare: async (event) => (await validateData(event, events)).event,
       tellOutcome: (event, outcome, startedAtMs) => {
@@ -151,7 +161,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   }
 
   /**
-   * Does what `receive` does, without the reply: `reply` makes one of the result. A failing handler is a result and not a rejection.
+   * Does what `receive` does, without the reply: `reply` makes one of the result. A failing handler is a result and not a
+   * rejection.
    *
    * @throws WebhookError for what cannot be trusted, read or kept: any code of the reply table.
    */
@@ -161,12 +172,16 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     context?: Partial<WebhookDelivery>,
   ): Promise<WebhookResult> {
     const { logger } = this.#core;
+    const { openDeliveries, reporter } = this.#flow;
+    const generation = openDeliveries.enter();
     try {
       const body = toBytes(payload, this.limits.maxBodyBytes);
       const arrived = { body, digest: requireDigest(signature), head: context ? { ...NO_HEAD, ...context } : NO_HEAD };
       return await processDelivery(this.#flow, arrived, logger);
     } catch (error) {
-      throw this.#flow.reporter.refuse(error, logger);
+      throw reporter.refuse(error, logger);
+    } finally {
+      openDeliveries.leave(generation);
     }
   }
 
@@ -203,11 +218,17 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     this.#started = true;
   }
 
-  /** Takes nothing new from the queue, and waits for what runs, by default up to 10 s; then gives the rest back. */
+  /**
+   * Takes nothing new from the queue, and waits for what runs and for the deliveries that are not answered yet; then gives
+   * the rest back to the queue.
+   *
+   * @param options - `timeoutMs`: how long to wait, default 10,000.
+   */
   async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#started = false;
-    await this.#flow.queue?.stop({ timeoutMs });
-    await this.#flow.openDeliveries.idle();
+    const { queue, openDeliveries } = this.#flow;
+    const answered = within(timeoutMs, openDeliveries.idle(), () => undefined);
+    await Promise.all([queue?.stop({ timeoutMs }), answered]);
   }
 
   /**

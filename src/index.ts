@@ -102,14 +102,10 @@ export {
   type WebhookStats,
   type WebhookTypeCount,
 } from './report/metrics.ts';
+export { NonRetryableError, RetryAfterError, type RetryAfterErrorOptions } from './retry/errors.ts';
+export type { RetryJitter, RetryPolicy, RetryPolicyOptions } from './retry/policy.ts';
 export {
-  NonRetryableError,
-  RetryAfterError,
-  type RetryAfterErrorOptions,
-  type RetryJitter,
   type RetryOptions,
-  type RetryPolicy,
-  type RetryPolicyOptions,
   type RetryWaitOptions,
   retry,
   WebhookRetry,

@@ -9,7 +9,7 @@ import {
   type RetryPolicy,
   type RetryPolicyOptions,
   retryPolicy,
-} from './retry/retry.ts';
+} from './retry/policy.ts';
 import { check, notNegative, positive } from './shared/check.ts';
 import type { WebhookSecret } from './signature.ts';
 import type { WebhookStore } from './store.ts';

@@ -52,11 +52,11 @@ export interface InProgressOutcome {
 /** A handler failed and will run again. */
 export interface FailedOutcome extends Failures {
   readonly status: 'failed';
-  /** `Infinity`: only because the sender delivers again. */
+  /** `Infinity` without a queue when no attempt is left: the sender's next delivery is the retry. */
   readonly retryInMs: number;
 }
 
-/** The event failed for good: in this call, or without failures, before it. */
+/** The event failed for good: in this call, or before it, and then `failures` is empty. */
 export interface DeadOutcome extends Failures {
   readonly status: 'dead';
 }

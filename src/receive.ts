@@ -46,11 +46,14 @@ export async function receiveDelivery(
   delivery: WebhookDelivery | Promise<WebhookDelivery>,
   logger: WebhookLogger,
 ): Promise<WebhookReply> {
+  const generation = flow.openDeliveries.enter();
   try {
     const arrived = acceptDelivery(await delivery, flow.limits);
     return replyTo(await processDelivery(flow, arrived, logger));
   } catch (error) {
     return replyToError(flow.reporter.refuse(error, logger));
+  } finally {
+    flow.openDeliveries.leave(generation);
   }
 }
 
@@ -60,10 +63,9 @@ export async function receiveDelivery(
  * @throws WebhookError any code of the reply table, for what cannot be trusted, read or kept.
  */
 export async function processDelivery(flow: Flow, arrived: Arrived, logger: WebhookLogger): Promise<WebhookResult> {
-  const { queue, singleFlight, reporter, background, openDeliveries } = flow;
+  const { queue, singleFlight, reporter, background } = flow;
   const { body, head } = arrived;
   const startedAtMs = performance.now();
-  const generation = openDeliveries.enter();
   let event: ReceivedWebhookEvent | undefined;
   try {
     const admitted = await admitDelivery(flow, arrived, logger);
@@ -78,11 +80,9 @@ export async function processDelivery(flow: Flow, arrived: Arrived, logger: Webh
     background.sweepStore(head);
     return resultOfRun(outcome, event);
   } catch (error) {
-    // What is refused before there is an event has been told where it was refused.
+    // A refusal before there is an event has been told by `admitDelivery`.
     if (event) reporter.tell(error, event, logger);
     throw error;
-  } finally {
-    openDeliveries.leave(generation);
   }
 }
 

@@ -68,6 +68,11 @@ describe('the signposts', () => {
     expect(deadLinksOfPage(page)).toEqual([]);
   });
 
+  it('are looked for in the pages and sources that were meant', () => {
+    expect(pages).toEqual(expect.arrayContaining(['README.md', 'docs/errors.md', 'src/README.md']));
+    expect(sources).toEqual(expect.arrayContaining(['src/errors.ts', 'src/client/errors.ts', 'examples/demo/demo.ts']));
+  });
+
   it('of the sources lead to files and headings that exist', () => {
     const dead = sources.flatMap((file) => deadLinksOfSource(read(file)).map((link) => `${file} → ${link}`));
     expect(dead).toEqual([]);

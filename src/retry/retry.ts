@@ -1,31 +1,8 @@
 import { logAboutEvent, type WebhookLogger } from '../report/logger.ts';
 import { messageOf } from '../shared/text.ts';
 import { sleep } from '../shared/time.ts';
-import {
-  IN_PROCESS_RETRY,
-  isNonRetryableError,
-  MAX_RETRY_AFTER_MS,
-  type RetryPolicyOptions,
-  retryDelayMs,
-  retryPolicy,
-} from './policy.ts';
-
-export {
-  backoffMs,
-  IN_PROCESS_RETRY,
-  isNonRetryableError,
-  MAX_RETRY_AFTER_MS,
-  NonRetryableError,
-  QUEUED_RETRY,
-  RetryAfterError,
-  type RetryAfterErrorOptions,
-  type RetryJitter,
-  type RetryPolicy,
-  type RetryPolicyOptions,
-  retryAfterMs,
-  retryDelayMs,
-  retryPolicy,
-} from './policy.ts';
+import { isNonRetryableError, MAX_RETRY_AFTER_MS } from './errors.ts';
+import { IN_PROCESS_RETRY, type RetryPolicyOptions, retryDelayMs, retryPolicy } from './policy.ts';
 
 /** How to wait between runs, and what to inject. */
 export interface RetryWaitOptions {

@@ -30,7 +30,7 @@ export class Attempt {
     if (begun) return begun as Promise<T>;
     const result = this.#runStep(step, work);
     steps.set(step, result);
-    // What failed may be tried again, within the same attempt too.
+    // A step that failed may be tried again, within the same attempt too.
     result.catch(() => steps.delete(step));
     return result;
   }

@@ -1,6 +1,6 @@
 import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookLogger } from '../report/logger.ts';
-import type { RetryPolicy } from '../retry/retry.ts';
+import type { RetryPolicy } from '../retry/policy.ts';
 import type { WebhookStore } from '../store.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { Registry } from './handler-types.ts';

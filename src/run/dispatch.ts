@@ -1,5 +1,6 @@
 import { isWebhookError } from '../errors.ts';
-import { isNonRetryableError, type RetryPolicy, retryDelayMs, retryPolicy } from '../retry/retry.ts';
+import { isNonRetryableError } from '../retry/errors.ts';
+import { type RetryPolicy, retryDelayMs, retryPolicy } from '../retry/policy.ts';
 import { askStore } from './ask-store.ts';
 import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
@@ -14,7 +15,7 @@ export function startHandlers(execution: Execution, registrations: readonly Regi
 }
 
 /** The handler's own retry options over the receiver's. */
-export function policyOf(core: Core, { options }: Registration): RetryPolicy {
+export function retryPolicyOf(core: Core, { options }: Registration): RetryPolicy {
   return options.retry ? retryPolicy(options.retry, core.retry) : core.retry;
 }
 
@@ -85,7 +86,7 @@ function reportAttempt({ execution, registration }: HandlerRun, error: unknown, 
 
 async function mayRunAgain(run: HandlerRun, error: unknown, runs: number): Promise<boolean> {
   const { core } = run.execution;
-  const retry = policyOf(core, run.registration);
+  const retry = retryPolicyOf(core, run.registration);
   if (!core.policy.retriesHere || runs >= retry.attempts || run.stopped) return false;
   if (isNonRetryableError(error)) return false;
   const delayMs = retryDelayMs(error, runs, retry, core.random, core.now());

@@ -1,6 +1,6 @@
 import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookLogger } from '../report/logger.ts';
-import type { RetryPolicyOptions } from '../retry/retry.ts';
+import type { RetryPolicyOptions } from '../retry/policy.ts';
 
 /** What a handler gets beside its event. */
 export interface HandlerContext {

@@ -1,10 +1,11 @@
 import type { DeadOutcome, FailedOutcome, HandlerFailure, InProgressOutcome, Outcome } from '../outcome.ts';
-import { isNonRetryableError, retryDelayMs } from '../retry/retry.ts';
+import { isNonRetryableError } from '../retry/errors.ts';
+import { retryDelayMs } from '../retry/policy.ts';
 import { describeError } from '../shared/text.ts';
 import { sleep } from '../shared/time.ts';
 import type { FailOptions } from '../store.ts';
 import { askStore } from './ask-store.ts';
-import { policyOf } from './dispatch.ts';
+import { retryPolicyOf } from './dispatch.ts';
 import type { Execution, HandlerResult } from './handler-run.ts';
 import { leaseMsOf } from './lease.ts';
 
@@ -77,7 +78,7 @@ export function outcomeOfFailure(
     if (result.status === 'waiting') waitMs = Math.max(waitMs, result.inMs);
     if (result.status !== 'failed') continue;
     failures.push({ handlerName: result.registration.name, error: result.error });
-    const retry = policyOf(core, result.registration);
+    const retry = retryPolicyOf(core, result.registration);
     if (isNonRetryableError(result.error) || claim.failures + 1 >= retry.attempts) continue;
     const delayMs = retryDelayMs(result.error, claim.failures + 1, retry, core.random, core.now());
     retryInMs = Math.min(retryInMs, delayMs);

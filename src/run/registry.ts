@@ -1,6 +1,6 @@
 import { matchesPattern, nearestEventType, type ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookLogger } from '../report/logger.ts';
-import { IN_PROCESS_RETRY, retryPolicy } from '../retry/retry.ts';
+import { IN_PROCESS_RETRY, retryPolicy } from '../retry/policy.ts';
 import { check, positive } from '../shared/check.ts';
 import type { Handler, HandlerOptions, Registration, Registry } from './handler-types.ts';
 

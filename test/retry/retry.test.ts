@@ -2,21 +2,21 @@ import { setImmediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test, vi } from 'vitest';
 import {
-  backoffMs,
-  IN_PROCESS_RETRY,
   isNonRetryableError,
   MAX_RETRY_AFTER_MS,
   NonRetryableError,
-  QUEUED_RETRY,
   RetryAfterError,
-  type RetryOptions,
-  type RetryPolicyOptions,
-  retry,
   retryAfterMs,
+} from '../../src/retry/errors.ts';
+import {
+  backoffMs,
+  IN_PROCESS_RETRY,
+  QUEUED_RETRY,
+  type RetryPolicyOptions,
   retryDelayMs,
   retryPolicy,
-  WebhookRetry,
-} from '../../src/retry/retry.ts';
+} from '../../src/retry/policy.ts';
+import { type RetryOptions, retry, WebhookRetry } from '../../src/retry/retry.ts';
 import { sleep } from '../../src/shared/time.ts';
 
 const NOW = Date.UTC(2026, 0, 1);

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { memoryStore, NonRetryableError, type WebhookStore } from '@pathfinder/webhooks';
 import { describe, expect, it, vi } from 'vitest';
 import { WebhookError } from '../../src/errors.ts';
-import { QUEUED_RETRY } from '../../src/retry/retry.ts';
+import { QUEUED_RETRY } from '../../src/retry/policy.ts';
 import type { Core, Job } from '../../src/run/core.ts';
 import { createDeadlines } from '../../src/run/deadlines.ts';
 import { FROM_QUEUE } from '../../src/run/policy.ts';

@@ -75,7 +75,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     try {
       await taken.record(await work(taken.delivery, taken.attempt, signal));
     } catch (err) {
-      // Nothing is lost: the event's lease, or its turn in the queue, runs out by itself.
+      // The event is not lost: its lease, or its turn in the queue, runs out by itself.
       logger.error({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
     }
   }

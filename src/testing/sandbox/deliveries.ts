@@ -1,6 +1,6 @@
 import { SIGNATURE_HEADER } from '../../delivery.ts';
 import type { AnyWebhookEvent } from '../../events/index.ts';
-import { backoffMs, type RetryPolicy } from '../../retry/retry.ts';
+import { backoffMs, type RetryPolicy } from '../../retry/policy.ts';
 import { signWebhookPayload } from '../fixtures/sign.ts';
 import { tamperEvent } from '../fixtures/signed-request.ts';
 import { PostError, type PostReply, post } from '../post.ts';

@@ -1,4 +1,4 @@
-import { type RetryPolicy, type RetryPolicyOptions, retryPolicy } from '../../retry/retry.ts';
+import { type RetryPolicy, type RetryPolicyOptions, retryPolicy } from '../../retry/policy.ts';
 import { check } from '../../shared/check.ts';
 
 /** How a sandbox behaves. By default it delivers everything once, in order, and retries what fails. */
