@@ -12,6 +12,7 @@ const inProcess = [
   'accept',
   'run/work',
   'run/guards',
+  'run/lease',
   'run/open-deliveries',
   'shared/time',
   'construct-event',

@@ -1,4 +1,11 @@
-import { refuseHead, textParams, type WebhookDelivery, WebhookHandler } from '@pathfinder/webhooks';
+import {
+  refuseHead,
+  textParams,
+  type WebhookDelivery,
+  WebhookError,
+  type WebhookErrorCode,
+  WebhookHandler,
+} from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import { answered, bodyOf, deliveryOf, recordingLogger, refused, SECRET, sign } from './support/deliver.ts';
 
@@ -71,6 +78,73 @@ describe('a head that an adapter had accepted', () => {
     const accepted = made(accept(deliveryOf(bodyOf()))) as WebhookDelivery['accepted'];
     expect(await webhooks().receive({ ...unsigned, accepted })).toEqual(refused(401, 'invalid_signature'));
     expect(await webhooks().receive({ ...deliveryOf(bodyOf()), accepted })).toEqual(answered('unhandled'));
+  });
+});
+
+describe('refuseHead', () => {
+  const limits = { maxBodyBytes: 100, bodyTimeoutMs: 1000 };
+  const good = { method: 'POST', encoding: undefined, length: '100', signature: `sha256=${'0'.repeat(64)}` };
+  const refusalOf = ({ parsed = false, ...head }: Partial<typeof good> & { readonly parsed?: boolean }) => {
+    const { method, encoding, length, signature } = { ...good, ...head };
+    const headers = new Map([
+      ['content-encoding', encoding],
+      ['content-length', length],
+      ['x-pathfinder-signature', signature],
+    ]);
+    try {
+      const { digest, announcedBytes } = refuseHead({ method, header: (name) => headers.get(name) }, limits, parsed);
+      return { digest, announcedBytes };
+    } catch (error) {
+      return error;
+    }
+  };
+  const bad = { method: 'GET', parsed: true, encoding: 'gzip', length: '101', signature: 'sha1=x' } as never;
+
+  it('names the first fault in the documented order', () => {
+    const faults: unknown[] = [];
+    let head: object = bad;
+    for (const mended of [{}, { method: 'POST' }, { parsed: false }, { encoding: '' }, { length: '' }]) {
+      head = { ...head, ...mended };
+      faults.push(refusalOf(head));
+    }
+    faults.push(refusalOf({ ...head, signature: '' }));
+    expect(faults).toEqual(
+      [
+        'method_not_allowed',
+        'body_already_parsed',
+        'unsupported_encoding',
+        'body_too_large',
+        'malformed_signature',
+        'missing_signature',
+      ].map((code) => new WebhookError(code as WebhookErrorCode)),
+    );
+  });
+
+  it.each([
+    [{}, 100],
+    [{ length: '0' }, 0],
+    [{ length: 'no number' }, Number.NaN],
+    [{ encoding: ' Identity ' }, 100],
+    [{ encoding: '' }, 100],
+  ] as const)('passes a head with %j, and tells what it claims', (head, announcedBytes) => {
+    expect(refusalOf(head as never)).toEqual({ digest: '0'.repeat(64), announcedBytes });
+  });
+});
+
+describe('the length of a body', () => {
+  it.each([
+    [100, 'processed'],
+    [101, 'body_too_large'],
+  ])('of %i bytes, where 100 are allowed, is %s', async (length, expected) => {
+    const webhooks = new WebhookHandler({ secret: SECRET, logger: recordingLogger(), maxBodyBytes: 100 });
+    webhooks.on('*', () => undefined);
+    const short = JSON.stringify({ id: 'e', type: 'a.b', api_version: '1', created: 1, data: {} });
+    const body = short.padEnd(length, ' ');
+    const answer = await webhooks.handle(body, sign(Buffer.from(body))).then(
+      ({ status }) => status,
+      (error: WebhookError) => error.code,
+    );
+    expect(answer).toBe(expected);
   });
 });
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isWebhookError } from '../src/errors.ts';
+import { isWebhookError, WebhookError, type WebhookErrorCode } from '../src/errors.ts';
 import { parseWebhookEvent } from '../src/parse.ts';
 import { bodyOf, eventOf } from './support/deliver.ts';
 
@@ -87,6 +87,18 @@ describe('parseWebhookEvent', () => {
     expect(codeOf(event(5000))).toBe('invalid_json');
   });
 
+  it('counts the levels, not the brackets, of what holds many of both kinds', () => {
+    const side = Array.from({ length: 70 }, () => [{}, []]);
+    const nested = (levels: number) => {
+      let value: unknown = side;
+      for (let level = 0; level < levels; level++) value = level % 2 ? [value] : { value };
+      return bodyOf({ data: { value } });
+    };
+    // The envelope, its data, the list, its pairs and what is in them are five levels.
+    expect(codeOf(nested(59))).toBe('event');
+    expect(codeOf(nested(60))).toBe('invalid_json');
+  });
+
   it('counts no brackets inside strings, and many side by side as one level', () => {
     const data = { text: `${'[{'.repeat(500)}\\"${'['.repeat(100)}"`, list: Array.from({ length: 500 }, () => ({})) };
     expect(parseWebhookEvent(bodyOf({ data })).data).toEqual(data);
@@ -98,6 +110,17 @@ describe('parseWebhookEvent', () => {
       expect(codeOf(text.repeat(1_048_576 / text.length))).toBe('invalid_json');
     }
     expect(performance.now() - began).toBeLessThan(1500);
+  });
+
+  it.each<[string | Uint8Array, string, string]>([
+    [Buffer.from([0x22, 0xff, 0x22]), 'invalid_json', 'It is not UTF-8.'],
+    ['['.repeat(65), 'invalid_json', 'It nests deeper than 64 levels.'],
+    ['[]', 'invalid_envelope', 'It is not a JSON object.'],
+    ['{}', 'invalid_envelope', '`id` must be 1 to 255 printable ASCII characters.'],
+  ])('says of %j what is wrong with it', (body, code, detail) => {
+    const thrown = new WebhookError(code as WebhookErrorCode, { detail });
+    expect(() => parseWebhookEvent(Buffer.from(body))).toThrow(thrown);
+    expect(thrown.message).toContain(detail);
   });
 
   it('gives an event or a coded error for any JSON value anywhere, and pollutes no prototype', () => {

@@ -46,7 +46,6 @@ export class Checkpoints {
 
   /** How often the handler ran in earlier claims: a claim is one run, unless it was noted that it made more. */
   runsBefore({ id }: Registration): number {
-    if (this.#claims === 1) return 0;
     let runs = this.#claims - 1;
     for (const [name, more] of Object.entries(this.#steps)) if (name.startsWith(`${id}/~`)) runs += Number(more);
     return runs;

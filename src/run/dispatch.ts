@@ -53,8 +53,9 @@ function runPlain(run: HandlerRun, number: number): Promise<undefined> | undefin
   return isThenable(returned) ? Promise.resolve(returned).then(() => succeed(attempt)) : succeed(attempt);
 }
 
+// A function may have a `then` too: it is waited for as `await` would.
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
 }
 
 function succeed(attempt: Attempt): Promise<undefined> | undefined {

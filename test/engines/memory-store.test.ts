@@ -144,7 +144,13 @@ describe('memoryStore', () => {
       undefined,
       'done',
     ]);
-    expect(logger.lines.map(({ level, fields }) => [level, fields])).toEqual([['warn', { maxEntries: 3 }]]);
+    expect(logger.lines).toEqual([
+      {
+        level: 'warn',
+        fields: { maxEntries: 3 },
+        message: 'memoryStore is full and forgets finished events before their time',
+      },
+    ]);
     for (const key of ['x', 'y', 'z']) await acquire(store, key);
     await expect(store.claim('more', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit of 3 events/);
   });
@@ -170,6 +176,17 @@ describe('memoryStore', () => {
     await store.advance('c', 1);
     expect([await store.latest('a'), await store.latest('b')]).toEqual([undefined, 1]);
     await store.close();
+  });
+
+  it('keeps an event that was revived when its first run would be forgotten', async () => {
+    const { store, wait } = open();
+    await store.complete('k', (await acquire(store)).token);
+    await store.revive('k', { steps: 'keep' });
+    wait(1000);
+    expect([await store.sweep(10), await store.get('k')]).toEqual([
+      0,
+      { state: 'free', attempt: 1, claims: 0, failures: 0, bodyHash: 'h', error: undefined, steps: {} },
+    ]);
   });
 
   it('agrees with the model of a store over any history', async () => {

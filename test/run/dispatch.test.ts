@@ -30,9 +30,11 @@ describe('attempts in the request', () => {
       const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 1000, retry: { attempts: 2, jitter: 'none' } });
       const work = vi.fn(() => Promise.reject(new RetryAfterError('later', waitMs)));
       webhooks.on('*', work);
-      const reply = receive();
+      const began = performance.now();
+      const reply = receive().then((answer) => [answer, performance.now() - began]);
       await vi.advanceTimersByTimeAsync(2000);
-      expect(await reply).toEqual(answered('failed', 1, 1, 500));
+      // A wait that would end at the deadline is not begun: the reply is not held back for nothing.
+      expect(await reply).toEqual([answered('failed', 1, 1, 500), runs === 2 ? waitMs : 0]);
       expect(work).toHaveBeenCalledTimes(runs);
     }
   });
@@ -92,6 +94,51 @@ describe('attempts in the request', () => {
     for (let i = 0; i < 3; i++) expect(await receive()).toEqual(answered('failed', 2, 2, 500));
     expect(seen).toEqual({ once: [1, 2, 3], often: [1, 2, 3, 4, 5, 6] });
   });
+
+  it('that fail are each logged with the handler and the number of the attempt, over all deliveries', async () => {
+    const { webhooks, logger, receive } = receiverWith({ retry: { attempts: 2, baseMs: 1 } });
+    const err = new Error('no');
+    webhooks.on('*', () => Promise.reject(err), { name: 'fails' });
+    for (let i = 0; i < 2; i++) await receive();
+    expect(logger.lines.filter(({ level }) => level === 'error')).toEqual(
+      [1, 2, 3, 4].map((attempt) => ({
+        level: 'error',
+        message: 'A webhook handler failed',
+        fields: { err, event_id: 'evt_1', event_type: 'user.created', handler: '*#fails', attempt },
+      })),
+    );
+  });
+});
+
+describe('what a handler may return', () => {
+  const withThen = (target: object, then: unknown) => Object.defineProperty(target, 'then', { value: then });
+
+  it.each<[string, unknown]>([
+    ['nothing', undefined],
+    ['null', null],
+    ['a text', 'then'],
+    ['an object', { some: 'result' }],
+    ['an object whose then is no function', withThen({}, 'later')],
+  ])('also is %s, which is not waited for', async (_, returned) => {
+    const { webhooks, receive } = receiverWith();
+    webhooks.on('*', () => returned);
+    expect(await receive()).toEqual(answered('processed', 1));
+  });
+
+  it.each<[string, (work: Promise<unknown>) => unknown]>([
+    ['a promise', (work) => work],
+    ['an object with then, such as the query of a database', (work) => withThen({}, work.then.bind(work))],
+    ['a function with then', (work) => withThen(() => undefined, work.then.bind(work))],
+  ])('also is %s, which decides how the handler ended', async (_, returned) => {
+    const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
+    const work = gate();
+    webhooks.on('*', () => returned(work.promise));
+    const reply = receive();
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    work.fail(new Error('no'));
+    expect(await reply).toEqual(answered('failed', 1, 1, 500));
+    expect(errors).toEqual([new Error('no')]);
+  });
 });
 
 describe('what a handler may throw', () => {
@@ -137,6 +184,35 @@ describe('what a handler may throw', () => {
     late.fail(new Error('of its own'));
     await vi.waitFor(() => expect(errors).toHaveLength(2));
     expect(errors).toEqual([new WebhookError('handler_timeout'), new Error('of its own')]);
+  });
+});
+
+describe('a deadline', () => {
+  it('is logged with the handler that missed it', async () => {
+    const { webhooks, logger, receive } = receiverWith({ handlerTimeoutMs: 20 });
+    const late = gate();
+    webhooks.on('*', () => late.promise, { name: 'slow' });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(logger.lines.map(({ fields }) => fields)).toEqual([
+      { err: new WebhookError('handler_timeout'), event_id: 'evt_1', event_type: 'user.created', handler: '*#slow' },
+    ]);
+    late.open();
+  });
+
+  it('that a handler missed does not count again when it ends: the others are still waited for', async () => {
+    const { webhooks, receive } = receiverWith();
+    const [late, slow] = [gate(), gate()];
+    webhooks.on('*', () => late.promise, { name: 'late', timeoutMs: 20 });
+    webhooks.on('*', () => slow.promise, { name: 'slow' });
+    const replies: unknown[] = [];
+    const reply = receive().then((answer) => replies.push(answer));
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    late.open();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(replies).toEqual([]);
+    slow.open();
+    await reply;
+    expect(replies).toEqual([answered('failed', 2, 1, 500)]);
   });
 });
 
@@ -262,7 +338,10 @@ describe('checkpoints', () => {
     const { calls, store } = recording();
     const { webhooks, receive } = receiverWith({ store, retry: { attempts: 3, baseMs: 1 } });
     webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'fails' });
-    webhooks.on('*', () => undefined, { name: 'works' });
+    webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'fails-once', retry: { attempts: 1 } });
+    webhooks.on('*', (_, { attempt }) => (attempt < 2 ? Promise.reject(new Error('no')) : undefined), {
+      name: 'works',
+    });
     await receive();
     expect(calls).toEqual([
       ['evt_1', '*#works', ''],
@@ -270,10 +349,66 @@ describe('checkpoints', () => {
     ]);
   });
 
+  it('are not made for a handler that asked about an entity and is the last to succeed', async () => {
+    const { calls, store } = recording();
+    const advance = vi.spyOn(store, 'advance');
+    const { webhooks, receive } = receiverWith({ store });
+    webhooks.on('*', async (_, { isStale }) => void (await isStale('user_1')), { name: 'asks' });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect([calls, advance.mock.calls.length]).toEqual([[], 1]);
+  });
+
+  it('that the store could not make are reported, and the handler is not run again for them', async () => {
+    const store = { ...memoryStore(), checkpoint: () => Promise.reject(new Error('down')) };
+    const { webhooks, errors, logger, receive } = receiverWith({ store });
+    const work = vi.fn();
+    webhooks.on('*', work, { name: 'first' }).on('*', () => undefined, { name: 'second' });
+    expect(await receive()).toEqual(answered('processed', 2));
+    expect(work).toHaveBeenCalledTimes(1);
+    const err = new WebhookError('store_unavailable', { cause: new Error('down') });
+    expect(errors).toEqual([err]);
+    expect(logger.lines.filter(({ level }) => level === 'error')).toEqual([
+      {
+        level: 'error',
+        message: 'A webhook handler failed',
+        fields: { err, event_id: 'evt_1', event_type: 'user.created', handler: '*#first' },
+      },
+    ]);
+  });
+
+  it('that are lost end the wait of a handler beside for its next attempt', async () => {
+    const store: WebhookStore = { ...memoryStore(), checkpoint: async () => 'lost' };
+    const { webhooks, receive } = receiverWith({ store, retry: { attempts: 2, schedule: [200], jitter: 'none' } });
+    const waiting = vi.fn(() => Promise.reject(new Error('no')));
+    webhooks.on('*', waiting, { name: 'waiting' });
+    webhooks.on(
+      '*',
+      async (_, { once }) => {
+        await new Promise((resolve) => setTimeout(resolve, 10));
+        await once('step', () => 1);
+      },
+      { name: 'loses', retry: { attempts: 1 } },
+    );
+    const began = performance.now();
+    expect(await receive()).toEqual(refused(503, 'in_progress', RETRY));
+    expect(waiting).toHaveBeenCalledTimes(1);
+    expect(performance.now() - began).toBeLessThan(200);
+  });
+
+  it('of how often a handler ran that are lost leave the event to whoever has it, and are no error', async () => {
+    const store: WebhookStore = { ...memoryStore(), checkpoint: async () => 'lost' };
+    const fail = vi.spyOn(store, 'fail');
+    const { webhooks, errors, receive } = receiverWith({ store, retry: { attempts: 2, baseMs: 1 } });
+    webhooks.on('*', () => Promise.reject(new Error('no')));
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(errors).toEqual([new Error('no'), new Error('no')]);
+    expect(fail).not.toHaveBeenCalled();
+  });
+
   it('that are lost stop the handlers beside, and the event is left to whoever has it', async () => {
     const store: WebhookStore = { ...memoryStore(), checkpoint: async () => 'lost' };
     const complete = vi.spyOn(store, 'complete').mockResolvedValue(false);
-    const { webhooks, receive } = receiverWith({ store });
+    const { webhooks, errors, receive } = receiverWith({ store });
     const reasons: unknown[] = [];
     webhooks.on('*', () => undefined, { name: 'first' });
     webhooks.on(
@@ -290,6 +425,7 @@ describe('checkpoints', () => {
     expect(await receive()).toEqual(refused(503, 'in_progress', RETRY));
     expect(reasons.map((reason) => (reason as WebhookError).code)).toEqual(['lease_lost']);
     expect(complete).toHaveBeenCalledTimes(1);
+    expect(errors).toEqual([]);
   });
 });
 
@@ -299,6 +435,7 @@ describe('serialBy', () => {
     const store = memoryStore();
     const claim: WebhookStore['claim'] = (key, options) => {
       if (key.startsWith('lane')) keys.push(key);
+      if (key.startsWith('lane')) expect(options).toEqual({ leaseMs: 30_000, bodyHash: '' });
       return store.claim(key, options);
     };
     const { webhooks, receive } = receiverWith({ store: { ...store, claim } });
@@ -326,10 +463,25 @@ describe('serialBy', () => {
     const store = memoryStore();
     const fail: WebhookStore['fail'] = (key, ...given) =>
       key.startsWith('lane') ? Promise.reject(new Error('down')) : store.fail(key, ...given);
-    const { webhooks, errors, receive } = receiverWith({ store: { ...store, fail } });
-    webhooks.on('*', () => undefined, { serialBy: () => 'lane' });
+    const { webhooks, errors, logger, receive } = receiverWith({ store: { ...store, fail } });
+    webhooks.on('*', () => undefined, { name: 'serial', serialBy: () => 'lane' });
     expect(await receive()).toEqual(answered('processed', 1));
     expect(errors).toEqual([new WebhookError('store_unavailable', { cause: new Error('down') })]);
+    expect(logger.lines.map(({ fields }) => fields)).toEqual([
+      { err: errors[0], event_id: 'evt_1', event_type: 'user.created', handler: '*#serial' },
+    ]);
+  });
+
+  it('whose lane passes to another worker tells the handler to stop', async () => {
+    const store = { ...memoryStore(), leaseMs: 60 };
+    const extend: WebhookStore['extend'] = async (key, ...given) =>
+      !key.startsWith('lane') && store.extend(key, ...given);
+    const { webhooks, errors, receive } = receiverWith({ store: { ...store, extend } });
+    const heed = (_: unknown, { signal }: { readonly signal: AbortSignal }) =>
+      new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    webhooks.on('*', heed, { serialBy: () => 'lane' });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(errors.map((error) => (error as WebhookError).code)).toEqual(['lease_lost']);
   });
 
   it('frees its lane after a failure, for the next attempt', async () => {

@@ -30,13 +30,14 @@ function transactional(transactions: 'async' | 'sync', parts: Partial<WebhookSto
     },
     ...parts,
   };
+  const logger = recordingLogger();
   const webhooks = new WebhookHandler({
     secret: SECRET,
     store,
-    logger: recordingLogger(),
+    logger,
     retry: { baseMs: 1, attempts: 2 },
   });
-  return { webhooks, log, receive: (overrides = {}) => webhooks.receive(deliveryOf(bodyOf(overrides))) };
+  return { webhooks, log, logger, receive: (overrides = {}) => webhooks.receive(deliveryOf(bodyOf(overrides))) };
 }
 
 describe('{ transaction: true }', () => {
@@ -75,6 +76,13 @@ describe('{ transaction: true }', () => {
     expect(log).toEqual([['handler', undefined], 'begin', ['effect', 'tx'], ['checkpoint', '*#h', 'tx'], 'commit']);
   });
 
+  it('needs no effect where the store is synchronous', async () => {
+    const { webhooks, log, receive } = transactional('sync');
+    webhooks.on('*', () => undefined, { name: 'h', transaction: true });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(log).toEqual(['begin', ['checkpoint', '*#h', 'tx'], 'commit']);
+  });
+
   it('rolls back with a handler that fails, and does not run it again once it is marked', async () => {
     const { webhooks, log, receive } = transactional('async');
     let fails = true;
@@ -94,7 +102,7 @@ describe('{ transaction: true }', () => {
 
   it('rolls back when a newer event of the entity was applied meanwhile, and looks again', async () => {
     let newer = false;
-    const { webhooks, log, receive } = transactional('async', {
+    const { webhooks, log, logger, receive } = transactional('async', {
       advance: async () => {
         newer = !newer;
         return !newer;
@@ -108,6 +116,9 @@ describe('{ transaction: true }', () => {
     expect(await receive()).toEqual(answered('processed', 1));
     expect(log.filter((entry) => typeof entry === 'string')).toEqual(['begin', 'rollback', 'begin', 'commit']);
     expect(seen).toHaveLength(2);
+    expect(logger.lines.map(({ fields }) => (fields as { err?: unknown }).err)).toEqual([
+      new Error('A newer event of the entity was applied meanwhile; this one is looked at again.'),
+    ]);
   });
 
   it('rolls back when the lease was lost', async () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { memoryStore, NonRetryableError, type WebhookStore } from '@pathfinder/webhooks';
-import { describe, expect, it, vi } from 'vitest';
+import { memoryStore, NonRetryableError, type WebhookReply, type WebhookStore } from '@pathfinder/webhooks';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebhookError } from '../../src/errors.ts';
 import { QUEUED_RETRY } from '../../src/retry/policy.ts';
 import type { Core, Job } from '../../src/run/core.ts';
@@ -299,7 +299,7 @@ describe('a worker', () => {
     const store = memoryStore({ now: () => nowMs });
     const { core, registry, job } = workerCore(store);
     const fail = () => Promise.reject(new Error('no'));
-    registry.add(['*'], fail, { name: 'often', retry: { schedule: [500, 500], jitter: 'none' } });
+    registry.add(['*'], fail, { name: 'often', retry: { schedule: [500, 700], jitter: 'none' } });
     registry.add(['*'], fail, { name: 'once', retry: { attempts: 1 } });
     registry.add(['*'], fail, { name: 'late', retry: { schedule: [9000, 9000], attempts: 2, jitter: 'none' } });
     const outcomes: unknown[] = [];
@@ -313,7 +313,7 @@ describe('a worker', () => {
     }
     expect(outcomes).toEqual([
       ['failed', 500, 0, 3],
-      ['failed', 500, 1, 3],
+      ['failed', 700, 1, 3],
       ['dead', undefined, 2, 3],
     ]);
     expect(await store.get(job.key)).toMatchObject({
@@ -331,11 +331,38 @@ describe('a worker', () => {
     registry.add(['*'], beside, { name: 'beside' });
     registry.add(['*'], () => undefined, { name: 'serial', serialBy: () => 'lane' });
     const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 60_000, bodyHash: '' });
-    expect((await processEvent(core, job)).outcome.status).toBe('in_progress');
+    expect(await processEvent(core, job)).toEqual({ outcome: { status: 'in_progress', retryAfterMs: 200 } });
     if (lane.status === 'acquired') await store.fail('lane\n\n*#serial\nlane', lane.token, {});
     nowMs += 200;
     expect(await processEvent(core, job)).toEqual({ outcome: { status: 'processed', ran: 1 } });
     expect(beside).toHaveBeenCalledTimes(1);
+  });
+
+  it('fails a handler with a transaction where the store has none', async () => {
+    const { core, registry, job } = workerCore(memoryStore());
+    registry.add(['*'], () => undefined, { name: 'h', transaction: true, retry: { attempts: 1 } });
+    const error = new TypeError('The store has no transactions.');
+    expect(await processEvent(core, job)).toEqual({
+      outcome: { status: 'dead', ran: 1, failures: [{ handlerName: 'h', error }], failuresBefore: 0 },
+    });
+  });
+
+  it('counts only what ran when a handler fails beside a busy lane', async () => {
+    const store = memoryStore();
+    const { core, registry, job } = workerCore(store);
+    const error = new Error('no');
+    registry.add(['*'], () => Promise.reject(error), { name: 'fails', retry: { schedule: [500], jitter: 'none' } });
+    registry.add(['*'], () => undefined, { name: 'serial', serialBy: () => 'lane' });
+    await store.claim('lane\n\n*#serial\nlane', { leaseMs: 60_000, bodyHash: '' });
+    expect(await processEvent(core, job)).toEqual({
+      outcome: {
+        status: 'failed',
+        ran: 1,
+        failures: [{ handlerName: 'fails', error }],
+        failuresBefore: 0,
+        retryInMs: 500,
+      },
+    });
   });
 
   it('reports a store that it cannot give an event back to', async () => {
@@ -353,6 +380,32 @@ describe('a worker', () => {
     stop.abort(new Error('deploy'));
     expect(await running).toEqual({ outcome: { status: 'in_progress', retryAfterMs: 0 } });
     expect(reports).toEqual([new Error('deploy'), new WebhookError('store_unavailable', { cause: new Error('down') })]);
+  });
+});
+
+describe('an event that is done', () => {
+  it.each<[string, number, Pick<WebhookReply, 'status'>]>([
+    ['is not held any longer', 0, { status: 200 }],
+    ['is told to the store three times at most, ever later, and not held after that', 3, { status: 503 }],
+  ])('%s', async (_, times, reply) => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    const store = { ...memoryStore(), leaseMs: 3000 };
+    const extend = vi.spyOn(store, 'extend');
+    const told: number[] = [];
+    const began = performance.now();
+    vi.spyOn(store, 'complete').mockImplementation(async () => {
+      told.push(performance.now() - began);
+      if (times > 0) throw new Error('down');
+      return true;
+    });
+    const { webhooks, receive } = receiverWith({ store });
+    webhooks.on('*', () => undefined);
+    const replying = receive();
+    await vi.advanceTimersByTimeAsync(20_000);
+    expect(await replying).toMatchObject(reply);
+    expect(told).toEqual(times === 0 ? [0] : [0, 100, 250]);
+    expect(extend).not.toHaveBeenCalled();
   });
 });
 

@@ -71,8 +71,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
   }
 
   function makeRoom(nowMs: number): void {
-    forgetExpired(nowMs, 2);
-    if (rows.size < maxEntries) return;
+    if (rows.size < maxEntries || forgetExpired(nowMs, 1) > 0) return;
     while (mayForgetEarly && finished.oldest && !forget(finished.oldest));
     if (rows.size >= maxEntries) {
       throw new Error(`memoryStore holds its limit of ${maxEntries} events. Raise maxEntries or use a durable store.`);
