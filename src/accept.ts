@@ -17,6 +17,9 @@ export interface Arrived {
   readonly head: WebhookDeliveryHead;
 }
 
+/** Waits for a delivery, where it has to, and throws what refuses it. Called when the delivery is counted as open. */
+export type Arrival = () => Arrived | Promise<Arrived>;
+
 /**
  * Refuses what needs no body to be refused, in the documented order: method, parsed body, encoding, announced length,
  * signature header. Adapters call it before they read and hand on what it returns; `receive` calls it for the others.

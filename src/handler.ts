@@ -166,23 +166,17 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    *
    * @throws WebhookError for what cannot be trusted, read or kept: any code of the reply table.
    */
-  async handle(
+  handle(
     payload: WebhookPayload,
     signature: WebhookSignature,
     context?: Partial<WebhookDelivery>,
   ): Promise<WebhookResult> {
-    const { logger } = this.#core;
-    const { openDeliveries, reporter } = this.#flow;
-    const generation = openDeliveries.enter();
-    try {
-      const body = toBytes(payload, this.limits.maxBodyBytes);
-      const arrived = { body, digest: requireDigest(signature), head: context ? { ...NO_HEAD, ...context } : NO_HEAD };
-      return await processDelivery(this.#flow, arrived, logger);
-    } catch (error) {
-      throw reporter.refuse(error, logger);
-    } finally {
-      openDeliveries.leave(generation);
-    }
+    const arrive = () => ({
+      body: toBytes(payload, this.limits.maxBodyBytes),
+      digest: requireDigest(signature),
+      head: context ? { ...NO_HEAD, ...context } : NO_HEAD,
+    });
+    return processDelivery(this.#flow, arrive, this.#core.logger);
   }
 
   /** The reply that `receive` would have given for a result of `handle`. */

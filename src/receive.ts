@@ -1,5 +1,5 @@
 import { sha256Hex } from '#hmac';
-import { type Arrived, acceptDelivery } from './accept.ts';
+import { type Arrival, type Arrived, acceptDelivery } from './accept.ts';
 import type { Authenticator } from './authenticate.ts';
 import type { Background } from './background.ts';
 import type { WebhookBodyLimits, WebhookDelivery, WebhookDeliveryHead, WebhookReply } from './delivery.ts';
@@ -17,6 +17,7 @@ import type { Job } from './run/core.ts';
 import { enqueueEvent } from './run/enqueue.ts';
 import type { OpenDeliveries } from './run/open-deliveries.ts';
 import type { SingleFlight } from './run/single-flight.ts';
+import { isThenable } from './shared/thenable.ts';
 import { eventKey, type WebhookStore } from './store.ts';
 import { ageProblem, validateData } from './validate.ts';
 
@@ -46,14 +47,12 @@ export async function receiveDelivery(
   delivery: WebhookDelivery | Promise<WebhookDelivery>,
   logger: WebhookLogger,
 ): Promise<WebhookReply> {
-  const generation = flow.openDeliveries.enter();
   try {
-    const arrived = acceptDelivery(await delivery, flow.limits);
-    return replyTo(await processDelivery(flow, arrived, logger));
+    const arrive = async () => acceptDelivery(await delivery, flow.limits);
+    return replyTo(await processDelivery(flow, arrive, logger));
   } catch (error) {
-    return replyToError(flow.reporter.refuse(error, logger));
-  } finally {
-    flow.openDeliveries.leave(generation);
+    // `processDelivery` throws nothing else.
+    return replyToError(error as WebhookError);
   }
 }
 
@@ -62,12 +61,15 @@ export async function receiveDelivery(
  *
  * @throws WebhookError any code of the reply table, for what cannot be trusted, read or kept.
  */
-export async function processDelivery(flow: Flow, arrived: Arrived, logger: WebhookLogger): Promise<WebhookResult> {
-  const { queue, singleFlight, reporter, background } = flow;
-  const { body, head } = arrived;
-  const startedAtMs = performance.now();
+export async function processDelivery(flow: Flow, arrive: Arrival, logger: WebhookLogger): Promise<WebhookResult> {
+  const { queue, singleFlight, reporter, background, openDeliveries } = flow;
+  const generation = openDeliveries.enter();
   let event: ReceivedWebhookEvent | undefined;
   try {
+    const arriving = arrive();
+    const arrived = isThenable(arriving) ? await arriving : arriving;
+    const { body, head } = arrived;
+    const startedAtMs = performance.now();
     const admitted = await admitDelivery(flow, arrived, logger);
     event = admitted.event;
     const { tenant } = admitted;
@@ -82,24 +84,25 @@ export async function processDelivery(flow: Flow, arrived: Arrived, logger: Webh
   } catch (error) {
     // A refusal before there is an event has been told by `admitDelivery`.
     if (event) reporter.tell(error, event, logger);
-    throw error;
+    throw reporter.refuse(error, logger);
+  } finally {
+    openDeliveries.leave(generation);
   }
 }
 
 /** From the bytes to the event; nothing is remembered, queued or run. @throws WebhookError as `processDelivery`. */
-export async function admitDelivery(
-  flow: Flow,
-  { body, digest, head }: Arrived,
-  logger: WebhookLogger,
-): Promise<Admitted> {
-  const { tenant } = await flow.authenticator.authenticate(body, digest, head);
+export async function admitDelivery(flow: Flow, arrived: Arrived, logger: WebhookLogger): Promise<Admitted> {
+  const { body, digest, head } = arrived;
+  const authenticated = flow.authenticator.authenticate(body, digest, head);
+  const { tenant } = isThenable(authenticated) ? await authenticated : authenticated;
   // The body is looked into only now that it is verified; refusals from here on are told, since the sender is known.
   let event: ReceivedWebhookEvent | undefined;
   try {
     event = parseWebhookEvent(body);
     const problem = ageProblem(event.created, flow.settings.now(), flow.settings.age);
     if (problem) await refuseUnlessKnown(flow, event, tenant, problem);
-    const validated = await validateData(event, flow.events);
+    const validating = validateData(event, flow.events);
+    const validated = isThenable(validating) ? await validating : validating;
     if (validated.drift) {
       if (flow.settings.rejectDrift) throw validated.drift;
       flow.reporter.tell(validated.drift, event, logger);

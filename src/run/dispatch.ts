@@ -1,6 +1,7 @@
 import { isWebhookError } from '../errors.ts';
 import { isNonRetryableError } from '../retry/errors.ts';
 import { type RetryPolicy, retryDelayMs, retryPolicy } from '../retry/policy.ts';
+import { isThenable } from '../shared/thenable.ts';
 import { askStore } from './ask-store.ts';
 import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
@@ -51,11 +52,6 @@ function runPlain(run: HandlerRun, number: number): Promise<undefined> | undefin
   const attempt = new Attempt(run, number);
   const returned = callHandler(attempt);
   return isThenable(returned) ? Promise.resolve(returned).then(() => succeed(attempt)) : succeed(attempt);
-}
-
-// A function may have a `then` too: it is waited for as `await` would.
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as { readonly then?: unknown } | null | undefined)?.then === 'function';
 }
 
 function succeed(attempt: Attempt): Promise<undefined> | undefined {

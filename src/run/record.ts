@@ -23,11 +23,11 @@ export async function record(
   results: readonly HandlerResult[],
   stop?: AbortSignal,
 ): Promise<Outcome> {
-  const { lease } = execution;
+  const { core, lease } = execution;
   if (results.every((result) => result.status === 'succeeded')) {
     let completed: boolean;
     try {
-      completed = await complete(execution);
+      completed = await core.store.complete(lease.key, lease.token);
     } catch {
       completed = await completeAgain(execution);
     } finally {
@@ -45,16 +45,12 @@ export async function record(
   return outcome;
 }
 
-function complete({ core, lease }: Execution): Promise<boolean> {
-  return askStore(() => core.store.complete(lease.key, lease.token));
-}
-
 // A lost reply leaves open whether the event is done, so the store is asked again before the sender has to repeat it all.
-async function completeAgain(execution: Execution): Promise<boolean> {
+async function completeAgain({ core, lease }: Execution): Promise<boolean> {
   for (let attempt = 2; ; attempt++) {
     await sleep(COMPLETE_WAIT_MS * attempt);
     try {
-      return await complete(execution);
+      return await askStore(() => core.store.complete(lease.key, lease.token));
     } catch (error) {
       if (attempt === COMPLETE_ATTEMPTS) throw error;
     }
