@@ -544,6 +544,15 @@ describe('age', () => {
     expect(await receive({ id: 'evt_2' })).toEqual(refused(400, 'too_old'));
   });
 
+  it('that lies in the future is refused, also of an event that the store knows', async () => {
+    let nowMs = at * 1000;
+    const { webhooks, receive } = create({ maxAgeSeconds: 100, now: () => nowMs });
+    webhooks.on('*', () => undefined);
+    expect(await receive()).toEqual(answered('processed', 1));
+    nowMs -= 301_000;
+    expect(await receive()).toEqual(refused(400, 'too_new'));
+  });
+
   it('of a replay is refused for ever after the retention', async () => {
     let nowMs = at * 1000;
     const now = () => nowMs;

@@ -278,6 +278,28 @@ describe('a worker', () => {
     expect(await processEvent(core, job)).toEqual({ outcome: { status: 'processed', ran: 1 } });
   });
 
+  it('counts no failure among the runs that ended without a word', async () => {
+    const store = memoryStore();
+    const acquired = { status: 'acquired', token: 't', attempt: 14, claims: 14, failures: 3, steps: {} } as const;
+    const { core, registry, job } = workerCore({ ...store, claim: async () => acquired });
+    registry.add(['*'], () => undefined, {});
+    const error = new Error('Its last 10 runs ended without a word: each took its process down.');
+    expect(await processEvent(core, job)).toEqual({
+      outcome: { status: 'dead', ran: 0, failures: [{ handlerName: '*', error }], failuresBefore: 3 },
+    });
+  });
+
+  it('leaves nothing behind on the signal that would have stopped it', async () => {
+    const { core, registry, job } = workerCore(memoryStore());
+    registry.add(['*'], () => undefined, {});
+    const { signal } = new AbortController();
+    const added = vi.spyOn(signal, 'addEventListener');
+    const removed = vi.spyOn(signal, 'removeEventListener');
+    expect(await processEvent(core, job, signal)).toEqual({ outcome: { status: 'processed', ran: 1 } });
+    expect(removed.mock.calls).toEqual(added.mock.calls);
+    expect(added).toHaveBeenCalledTimes(1);
+  });
+
   it('is told when the store is out of reach as it gives an event up', async () => {
     const store = memoryStore();
     const claim: WebhookStore['claim'] = async () => ({
