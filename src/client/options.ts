@@ -1,4 +1,5 @@
 import { check } from '../shared/check.ts';
+import { MOST_TIMER_MS } from '../shared/time.ts';
 /** When a call that changes nothing by being repeated (`list`, `update`, `delete`) is made again. */
 export interface ClientRetryOptions {
   /** Requests in all, the first included: a whole number from 1. Default 3. */
@@ -45,15 +46,12 @@ export interface ClientSettings {
   readonly now: () => number;
 }
 
-// The longest time that a timer can hold.
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 /** Fills in the defaults. @throws TypeError for what makes no sense, without quoting it. @internal */
 export function readClientOptions(options: PathfinderWebhooksClientOptions): ClientSettings {
   const { token, timeoutMs = 30_000, maxResponseBytes = 1_048_576 } = options;
   const { attempts = 3, baseMs = 200, capMs = 5000, maxRetryAfterMs = 20_000 } = options.retry ?? {};
   checkToken(token);
-  checkOption(timeoutMs > 0 && timeoutMs <= MAX_TIMER_MS, 'timeoutMs', 'a number of milliseconds above 0');
+  checkOption(timeoutMs > 0 && timeoutMs <= MOST_TIMER_MS, 'timeoutMs', 'a number of milliseconds above 0');
   checkOption(Number.isInteger(maxResponseBytes) && maxResponseBytes > 0, 'maxResponseBytes', 'a whole number above 0');
   checkOption(Number.isInteger(attempts) && attempts >= 1, 'retry.attempts', 'a whole number from 1');
   for (const [name, ms] of Object.entries({ baseMs, capMs, maxRetryAfterMs })) {
