@@ -72,14 +72,14 @@ module.exports = {
     {
       name: 'core-imports-no-ring',
       severity: 'error',
-      from: { path: core, pathNot: '^src/(handler|index)\\.ts$' },
+      from: { path: core, pathNot: '^src/(assemble|index)\\.ts$' },
       to: { path: `^src/(${rings})/` },
     },
     {
       name: 'default-store-only',
-      comment: 'The one step outwards: the default store, which the handler makes and the index exports.',
+      comment: 'The one step outwards: the default store, which a handler is made with and the index exports.',
       severity: 'error',
-      from: { path: '^src/(handler|index)\\.ts$' },
+      from: { path: '^src/(assemble|index)\\.ts$' },
       to: { path: `^src/(${rings})/`, pathNot: defaultStore },
     },
     {

@@ -2,8 +2,8 @@ import type { WebhookDeliveryHead } from './delivery.ts';
 import { WebhookError } from './errors.ts';
 import type { HmacVerifier } from './hmac/types.ts';
 import type { WebhookLogger } from './report/logger.ts';
+import type { Asker } from './run/ask.ts';
 import { check } from './shared/check.ts';
-import { within } from './shared/time.ts';
 import {
   createKeyring,
   matchesDigest,
@@ -41,19 +41,25 @@ export interface Authenticator {
   matches(payload: unknown, signature: WebhookSignature): boolean;
 }
 
-const RESOLVER_TIMEOUT_MS = 5000;
+/** How long a `secret` function may take. */
+export const RESOLVER_TIMEOUT_MS = 5000;
 const SAFE_SECRET_LENGTH = 16;
+const TENANT = /^[\x20-\x7e]{1,128}$/;
 const ONE_SENDER: Sender = { tenant: undefined };
 // Signs nothing that anybody sends; it stands in for a tenant that does not exist, so that both take the same work.
 const DECOY = 'there is no such tenant';
 
-/** @throws TypeError for a secret that `verifyWebhookSignature` refuses. */
+/**
+ * @param asker - Waits for a `secret` function.
+ * @throws TypeError for a secret that `verifyWebhookSignature` refuses.
+ */
 export function createAuthenticator(
   secret: WebhookSecret | SecretResolver,
+  asker: Asker,
   logger: Pick<WebhookLogger, 'warn'>,
 ): Authenticator {
   const keyring = createKeyring();
-  if (typeof secret === 'function') return manyTenants(secret, keyring);
+  if (typeof secret === 'function') return manyTenants(secret, asker, keyring);
   const keys = keyring(secret);
   // A short secret can be guessed at leisure from a single delivery that leaks.
   if ([secret].flat().some((one) => one.length < SAFE_SECRET_LENGTH)) {
@@ -72,22 +78,23 @@ function oneTenant(keys: readonly HmacVerifier[]): Authenticator {
   };
 }
 
-function manyTenants(resolve: SecretResolver, keyring: ReturnType<typeof createKeyring>): Authenticator {
+function manyTenants(resolve: SecretResolver, asker: Asker, keyring: ReturnType<typeof createKeyring>): Authenticator {
   return {
     async authenticate(body, digest, head) {
       // What a driver gives for no row is no tenant either.
-      const found = (await resolveInTime(resolve, withoutBody(head))) ?? undefined;
+      const found = (await asker.ask(() => resolve(withoutBody(head)))) ?? undefined;
       let keys: readonly HmacVerifier[];
+      let tenant: string | undefined;
       try {
         keys = keyring(found === undefined ? DECOY : found.secret);
-        if (found) checkTenant(found.tenant);
+        if (found) tenant = requireTenant(found.tenant);
       } catch (cause) {
         throw new WebhookError('secret_unavailable', { cause });
       }
       // The decoy is compared as well, so that both answers take the same work.
       const matches = matchesDigest(body, digest, keys);
       if (!found || !matches) throw new WebhookError('signature_mismatch');
-      return { tenant: found.tenant };
+      return { tenant };
     },
     matches() {
       throw new TypeError(
@@ -103,19 +110,13 @@ function withoutBody(head: WebhookDeliveryHead): WebhookDeliveryHead {
   return { method, url, params, env, header: (name) => head.header(name), waitUntil: (work) => head.waitUntil?.(work) };
 }
 
-async function resolveInTime(resolve: SecretResolver, head: WebhookDeliveryHead): Promise<TenantSecret | undefined> {
-  try {
-    return await within(RESOLVER_TIMEOUT_MS, Promise.resolve(resolve(head)), () => {
-      throw new Error(`The secret function took over ${RESOLVER_TIMEOUT_MS} ms.`);
-    });
-  } catch (cause) {
-    throw new WebhookError('secret_unavailable', { cause });
-  }
-}
-
-function checkTenant(tenant: unknown): void {
-  const ok = typeof tenant === 'string' && /^[\x20-\x7e]{1,128}$/.test(tenant);
-  check(ok, '`tenant`', 'a string of 1 to 128 printable ASCII characters');
+function requireTenant(tenant: unknown): string {
+  check(
+    typeof tenant === 'string' && TENANT.test(tenant),
+    '`tenant`',
+    'a string of 1 to 128 printable ASCII characters',
+  );
+  return tenant;
 }
 
 /** @throws WebhookError `signature_mismatch`. */

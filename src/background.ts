@@ -1,5 +1,6 @@
 import type { WebhookDeliveryHead } from './delivery.ts';
-import { logAboutEvent, type WebhookLogger } from './report/logger.ts';
+import type { WebhookLogger } from './report/logger.ts';
+import { unheeded } from './shared/guard.ts';
 import type { WebhookStore } from './store.ts';
 
 const SWEEP_EVERY_EVENTS = 1000;
@@ -19,6 +20,8 @@ export interface BackgroundOptions {
 /** Work behind a reply: only what may be lost, since a platform may end it at any moment. */
 export class Background {
   readonly #options: BackgroundOptions;
+  /** What still runs, for `stop`. */
+  readonly #running = new Set<Promise<unknown>>();
   #eventsUntilSweep = SWEEP_EVERY_EVENTS;
 
   constructor(options: BackgroundOptions) {
@@ -27,14 +30,15 @@ export class Background {
 
   /** Hands work to the platform, where that waits for it; logs its failure. Never throws. */
   run(work: Promise<unknown>, head?: WebhookDeliveryHead): void {
-    const failed = (err: unknown) =>
-      logAboutEvent(this.#options.logger, 'error', undefined, { err }, 'Work behind a webhook reply failed');
-    const safe = work.catch(failed);
-    try {
-      this.#waitUntil(head)?.(safe);
-    } catch (error) {
-      failed(error);
-    }
+    const failed = (err: unknown) => this.#options.logger.error({ err }, 'Work behind a webhook reply failed');
+    const safe = work.catch(failed).finally(() => this.#running.delete(safe));
+    this.#running.add(safe);
+    unheeded(() => this.#waitUntil(head)?.(safe), failed);
+  }
+
+  /** Waits until nothing runs any more. */
+  async idle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   /** An event was queued: works it off, where the platform waits for that and no workers run. */

@@ -1,6 +1,5 @@
 import { acceptDelivery, requireDigest, toBytes } from './accept.ts';
-import { createAuthenticator } from './authenticate.ts';
-import { Background } from './background.ts';
+import { assemble } from './assemble.ts';
 import type {
   WebhookAdmission,
   WebhookBodyLimits,
@@ -8,7 +7,6 @@ import type {
   WebhookReceiver,
   WebhookReply,
 } from './delivery.ts';
-import { memoryStore } from './engines/memory/store.ts';
 import {
   type EventFor,
   type EventPattern,
@@ -16,27 +14,19 @@ import {
   expandPatterns,
   type NoEventSchemas,
   type ReceivedWebhookEvent,
-  WEBHOOK_EVENT_TYPES,
 } from './events/index.ts';
-import { readOptions, type WebhookHandlerOptions } from './options.ts';
+import type { WebhookHandlerOptions } from './options.ts';
 import type { WebhookResult } from './outcome.ts';
 import type { QueueWork, WebhookQueue } from './queue.ts';
 import { admitDelivery, type Flow, processDelivery, receiveDelivery } from './receive.ts';
-import { consoleLogger, type WebhookLogger } from './report/logger.ts';
-import { WebhookMetrics } from './report/metrics.ts';
-import { createReporter } from './report/reporter.ts';
+import type { WebhookLogger } from './report/logger.ts';
+import type { WebhookMetrics } from './report/metrics.ts';
 import { replyTo, replyToError } from './respond.ts';
 import type { Core } from './run/core.ts';
-import { createDeadlines } from './run/deadlines.ts';
 import type { Handler, HandlerOptions } from './run/handler-types.ts';
-import { OpenDeliveries } from './run/open-deliveries.ts';
-import { BEFORE_REPLY, FROM_QUEUE } from './run/policy.ts';
-import { createRegistry } from './run/registry.ts';
-import { SingleFlight } from './run/single-flight.ts';
-import { createWork } from './run/work.ts';
-import { within } from './shared/time.ts';
+import { guarded } from './shared/guard.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
-import { validateData } from './validate.ts';
+import { stopAll } from './stop.ts';
 
 const DRAIN_MS = 10_000;
 const NO_HEAD = { method: 'POST', header: () => undefined };
@@ -67,50 +57,15 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    * @throws TypeError for an unusable secret, and for options that make no sense or would lose events quietly.
    */
   constructor(secretOrOptions: WebhookSecret | WebhookHandlerOptions<E>) {
-    const options: WebhookHandlerOptions = isOptions(secretOrOptions) ? secretOrOptions : { secret: secretOrOptions };
-    const { queue, events, waitUntil } = options;
-    const authenticator = createAuthenticator(options.secret, options.logger ?? consoleLogger);
-    const store = options.store ?? queue?.store ?? memoryStore();
-    const settings = readOptions(options, store);
-    const { maxBodyBytes, bodyTimeoutMs, handlerTimeoutMs, retry, logger, now } = settings;
-    this.limits = { maxBodyBytes, bodyTimeoutMs };
-    this.#ownTypes = Object.keys(events ?? {});
-    this.metrics = new WebhookMetrics({ types: this.#ownTypes, now });
-    const knownTypes = new Set<string>([...WEBHOOK_EVENT_TYPES, ...this.#ownTypes]);
-    const reporter = createReporter(options, this.metrics, logger);
-    this.#core = {
-      store,
-      registry: createRegistry({ knownTypes, durable: store.durable, logger }),
-      deadlines: createDeadlines(),
-      policy: queue ? FROM_QUEUE : BEFORE_REPLY,
-      logger,
-      handlerTimeoutMs,
-      retry,
-      now,
-      random: Math.random,
-      report: reporter.failedRun,
-    };
-    const drain = () => (this.#started ? undefined : this.drain({ maxMs: DRAIN_MS }));
-    const background = new Background({ store, logger, waitUntil, drain });
-    this.#flow = {
-      settings,
-      limits: this.limits,
-      authenticator,
-      events,
-      store,
-      queue,
-      singleFlight: new SingleFlight(this.#core),
-      reporter,
-      background,
-      openDeliveries: new OpenDeliveries(),
-    };
-    this.#work = createWork(this.#core, {
-      prepare: async (event) => (await validateData(event, events)).event,
-      tellOutcome: (event, outcome, startedAtMs) => {
-        const told = reporter.tellOutcome(event, outcome, startedAtMs);
-        if (told) background.run(told);
-      },
-    });
+    const options = isOptions(secretOrOptions) ? secretOrOptions : { secret: secretOrOptions };
+    const drain = () => (this.#started ? undefined : guarded(() => this.drain({ maxMs: DRAIN_MS })));
+    const { core, flow, work, metrics } = assemble(options, drain);
+    this.#core = core;
+    this.#flow = flow;
+    this.#work = work;
+    this.#ownTypes = Object.keys(options.events ?? {});
+    this.metrics = metrics;
+    this.limits = flow.limits;
   }
 
   /**
@@ -213,16 +168,15 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   }
 
   /**
-   * Takes nothing new from the queue, and waits for what runs and for the deliveries that are not answered yet; then gives
-   * the rest back to the queue.
+   * Takes nothing new from the queue, and waits for all that runs: deliveries that are not answered yet, handlers, those that
+   * are late too, and work behind replies. In the last tenth of its time, at most a second, it aborts the signals of what is
+   * left, gives the rest back to the queue, and names in the log what still runs.
    *
-   * @param options - `timeoutMs`: how long to wait, default 10,000.
+   * @param options - `timeoutMs`: how long that may take, default 10,000.
    */
   async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
     this.#started = false;
-    const { queue, openDeliveries } = this.#flow;
-    const answered = within(timeoutMs, openDeliveries.idle(), () => undefined);
-    await Promise.all([queue?.stop({ timeoutMs }), answered]);
+    await stopAll({ ...this.#flow, running: this.#core.running, logger: this.#core.logger }, timeoutMs);
   }
 
   /**

@@ -2,7 +2,7 @@ import type { SecretResolver } from './authenticate.ts';
 import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
 import type { WebhookQueue } from './queue.ts';
 import type { WebhookErrorHandler } from './report/error-handler.ts';
-import { consoleLogger, type WebhookLogger } from './report/logger.ts';
+import { consoleLogger, guardLogger, type WebhookLogger } from './report/logger.ts';
 import {
   IN_PROCESS_RETRY,
   QUEUED_RETRY,
@@ -27,6 +27,11 @@ export interface WebhookHandlerOptions<E extends EventSchemas = EventSchemas> ex
   readonly retry?: RetryPolicyOptions | undefined;
   /** Aborts `context.signal`. Default 10,000 without a queue, 60,000 with one. */
   readonly handlerTimeoutMs?: number | undefined;
+  /**
+   * For each call of a store, a queue or a schema: what does not answer in time is answered 503, or tried again later from
+   * a queue. Default 5,000.
+   */
+  readonly storeTimeoutMs?: number | undefined;
   /** Enforced while reading. Default 1 MiB. */
   readonly maxBodyBytes?: number | undefined;
   /** From the first byte to the last. Default 10,000. */
@@ -52,6 +57,7 @@ export interface Settings {
   readonly maxBodyBytes: number;
   readonly bodyTimeoutMs: number;
   readonly handlerTimeoutMs: number;
+  readonly storeTimeoutMs: number;
   readonly age: AgeLimits;
   readonly rejectDrift: boolean;
   readonly retry: RetryPolicy;
@@ -69,10 +75,11 @@ export function readOptions(options: WebhookHandlerOptions, store: WebhookStore)
     maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes ?? 1_048_576),
     bodyTimeoutMs: positive('bodyTimeoutMs', options.bodyTimeoutMs ?? 10_000),
     handlerTimeoutMs: positive('handlerTimeoutMs', options.handlerTimeoutMs ?? (queue ? 60_000 : 10_000)),
+    storeTimeoutMs: positive('storeTimeoutMs', options.storeTimeoutMs ?? 5000),
     age: { maxAgeSeconds, futureSkewSeconds },
     rejectDrift: validation === 'reject',
     retry: retryPolicy(options.retry ?? {}, queue ? QUEUED_RETRY : IN_PROCESS_RETRY),
-    logger: options.logger ?? consoleLogger,
+    logger: guardLogger(options.logger ?? consoleLogger),
     now: options.now ?? Date.now,
   };
 }

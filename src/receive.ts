@@ -12,7 +12,7 @@ import type { WebhookQueue } from './queue.ts';
 import type { WebhookLogger } from './report/logger.ts';
 import type { Reporter } from './report/reporter.ts';
 import { replyTo, replyToError } from './respond.ts';
-import { askStore } from './run/ask-store.ts';
+import type { Asker } from './run/ask.ts';
 import type { Job } from './run/core.ts';
 import { enqueueEvent } from './run/enqueue.ts';
 import type { OpenDeliveries } from './run/open-deliveries.ts';
@@ -29,6 +29,8 @@ export interface Flow {
   readonly events: EventSchemas | undefined;
   readonly store: WebhookStore;
   readonly queue: WebhookQueue | undefined;
+  readonly askQueue: Asker;
+  readonly askSchema: Asker;
   readonly singleFlight: SingleFlight;
   readonly reporter: Reporter;
   readonly background: Background;
@@ -101,7 +103,7 @@ export async function admitDelivery(flow: Flow, arrived: Arrived, logger: Webhoo
     event = parseWebhookEvent(body);
     const problem = ageProblem(event.created, flow.settings.now(), flow.settings.age);
     if (problem) await refuseUnlessKnown(flow, event, tenant, problem);
-    const validating = validateData(event, flow.events);
+    const validating = validateData(event, flow.events, flow.askSchema);
     const validated = isThenable(validating) ? await validating : validating;
     if (validated.drift) {
       if (flow.settings.rejectDrift) throw validated.drift;
@@ -121,18 +123,18 @@ async function refuseUnlessKnown(
   tenant: string | undefined,
   problem: WebhookError,
 ): Promise<void> {
-  if (problem.code === 'too_old' && (await askStore(() => store.get(eventKey(tenant, event.id))))) return;
+  if (problem.code === 'too_old' && (await store.get(eventKey(tenant, event.id)))) return;
   throw problem;
 }
 
 // The reply follows the queue's commit; workers run the event, here or elsewhere.
 async function queueEvent(
-  { settings, reporter, background }: Flow,
+  { settings, askQueue, reporter, background }: Flow,
   queue: WebhookQueue,
   job: Job,
   head: WebhookDeliveryHead,
 ): Promise<WebhookResult> {
-  const result = resultOfEnqueued(await enqueueEvent(queue, job, head, settings.now()), job.event);
+  const result = resultOfEnqueued(await enqueueEvent(queue, askQueue, job, head, settings.now()), job.event);
   reporter.tellQueued(result);
   if (result.status === 'queued') background.drainQueue(head);
   background.sweepStore(head);

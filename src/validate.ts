@@ -1,4 +1,4 @@
-import { WebhookError } from './errors.ts';
+import { isWebhookError, WebhookError } from './errors.ts';
 import {
   type EventSchemas,
   isWebhookEventType,
@@ -7,6 +7,8 @@ import {
   type StandardSchemaV1,
   webhookEventSchemas,
 } from './events/index.ts';
+import type { Asker } from './run/ask.ts';
+import { isThenable } from './shared/thenable.ts';
 
 /** Between which ages an event is taken. */
 export interface AgeLimits {
@@ -39,13 +41,17 @@ const MOST_ISSUES = 5;
 /**
  * Checks `data` against the integrator's schema for the type, whose output replaces it, else against the built-in one,
  * which changes nothing. An event of an unknown type passes as it is.
+ *
+ * @param asker - Waits for a schema that answers with a promise.
+ * @throws WebhookError `store_unavailable` when that has no answer in time.
  */
 export function validateData(
   event: ReceivedWebhookEvent,
   own: EventSchemas | undefined,
+  asker: Asker,
 ): Validated | Promise<Validated> {
   const schema = own && Object.hasOwn(own, event.type) ? own[event.type] : undefined;
-  if (schema) return validateOwn(event, schema);
+  if (schema) return validateOwn(event, schema, asker);
   return { event, drift: validateBuiltIn(event) };
 }
 
@@ -56,12 +62,14 @@ export function validateBuiltIn({ type, data }: ReceivedWebhookEvent): WebhookEr
   return checked.success ? undefined : driftOf(checked.error.issues);
 }
 
-async function validateOwn(event: ReceivedWebhookEvent, schema: StandardSchemaV1): Promise<Validated> {
+async function validateOwn(event: ReceivedWebhookEvent, schema: StandardSchemaV1, asker: Asker): Promise<Validated> {
   try {
-    const result = await schema['~standard'].validate(event.data);
+    const validating = schema['~standard'].validate(event.data);
+    const result = isThenable(validating) ? await asker.ask(() => validating) : validating;
     if (result.issues) return { event, drift: driftOf(result.issues) };
     return { event: { ...event, data: result.value } as ReceivedWebhookEvent, drift: undefined };
   } catch (cause) {
+    if (isWebhookError(cause, 'store_unavailable')) throw cause;
     return { event, drift: new WebhookError('invalid_data', { detail: 'Its schema threw.', cause }) };
   }
 }

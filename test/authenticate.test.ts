@@ -2,7 +2,7 @@ import type { SecretResolver, TenantSecret, WebhookError } from '@pathfinder/web
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createAuthenticator } from '../src/authenticate.ts';
 import { answered, bodyOf, deliveryOf, RETRY, recordingLogger, refused, SECRET, sign } from './support/deliver.ts';
-import { receiverWith } from './support/receiver.ts';
+import { plainAsker, receiverWith } from './support/receiver.ts';
 
 const body = bodyOf();
 
@@ -107,12 +107,12 @@ describe('a secret function', () => {
     await vi.advanceTimersByTimeAsync(5000);
   });
 
-  it('leaves no timer behind', async () => {
+  it('shares one timer, however many are asked', async () => {
     vi.useFakeTimers();
     onTestFinished(() => void vi.useRealTimers());
-    const { receive } = receiverWith({ secret: () => ({ secret: SECRET, tenant: 'a' }) });
-    await receive();
-    expect(vi.getTimerCount()).toBe(0);
+    const { receive } = receiverWith({ secret: () => ({ secret: SECRET, tenant: 'acme' }) });
+    await Promise.all([1, 2, 3].map((n) => receive({ id: `evt_${n}` })));
+    expect(vi.getTimerCount()).toBe(1);
   });
 
   it('cannot serve verifySignature, which has no delivery', () => {
@@ -126,13 +126,15 @@ describe('a secret function', () => {
 describe('a fixed secret', () => {
   it('is checked when the handler is made', () => {
     for (const secret of [undefined, null, '', ' ', 5, {}, []]) {
-      expect(() => createAuthenticator(secret as never, recordingLogger())).toThrow(/^Webhook secret: pass 1 to 5/);
+      expect(() => createAuthenticator(secret as never, plainAsker(), recordingLogger())).toThrow(
+        /^Webhook secret: pass 1 to 5/,
+      );
     }
   });
 
   it('may be rotated: each of several verifies, and none beside them', () => {
     const logger = recordingLogger();
-    const { matches } = createAuthenticator([SECRET, 'another secret of some length'], logger);
+    const { matches } = createAuthenticator([SECRET, 'another secret of some length'], plainAsker(), logger);
     expect([SECRET, 'another secret of some length', 'a third'].map((one) => matches(body, sign(body, one)))).toEqual([
       true,
       true,
@@ -143,7 +145,7 @@ describe('a fixed secret', () => {
 
   it('that is short brings one warning, which does not show it', () => {
     const logger = recordingLogger();
-    createAuthenticator([SECRET, 'hunter2', 'hunter3'], logger);
+    createAuthenticator([SECRET, 'hunter2', 'hunter3'], plainAsker(), logger);
     expect(logger.lines.map(({ level, message }) => [level, message.includes('hunter')])).toEqual([['warn', false]]);
   });
 });

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
 import { validateBuiltIn, validateData } from '../src/validate.ts';
 import { answered, eventOf, refused } from './support/deliver.ts';
-import { receiverWith } from './support/receiver.ts';
+import { plainAsker, receiverWith } from './support/receiver.ts';
 
 function event(overrides = {}): ReceivedWebhookEvent {
   return eventOf(overrides) as unknown as ReceivedWebhookEvent;
@@ -19,7 +19,7 @@ const drift = (detail: string) => new WebhookError('invalid_data', { detail });
 describe('built-in schemas', () => {
   it('change nothing, and let unknown fields and types pass', () => {
     const received = event({ data: { user: { id: 'u', username: 'a', email: 'b', plan: 'free' }, more: 1 } });
-    const validated = validateData(received, undefined);
+    const validated = validateData(received, undefined, plainAsker());
     expect(validated).toEqual({ event: received, drift: undefined });
     expect(validateBuiltIn(event({ type: 'brand.new', data: { anything: 1 } }))).toBeUndefined();
     expect(validateBuiltIn(event({ type: 'constructor', data: {} }))).toBeUndefined();
@@ -84,7 +84,7 @@ describe('own schemas', () => {
     ['a rejection', () => Promise.reject(new Error('canary')), 'Its schema threw.'],
     ['nothing', () => undefined as never, 'Its schema threw.'],
   ])('that answer with %s are a drift', async (_, validate, detail) => {
-    const validated = await validateData(event(), { 'user.created': schema(validate) });
+    const validated = await validateData(event(), { 'user.created': schema(validate) }, plainAsker());
     expect(validated.event).toEqual(event());
     expect(validated.drift?.message).toBe(drift(detail).message);
     for (const validation of ['report', 'reject'] as const) {

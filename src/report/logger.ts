@@ -1,3 +1,5 @@
+import { unheeded } from '../shared/guard.ts';
+
 /** Where the SDK writes: any logger in pino's style, fields first. */
 export interface WebhookLogger {
   /** What only a developer wants to know. */
@@ -22,6 +24,17 @@ export const consoleLogger: WebhookLogger = {
   },
 };
 
+/**
+ * The logger as handlers get it: none of its four methods throws, or rejects where nobody waits. Whatever else it has,
+ * such as pino's `child`, is there as it was.
+ */
+export function guardLogger(logger: WebhookLogger): WebhookLogger {
+  const at = (level: keyof WebhookLogger) => ({
+    value: (fields: object, message: string) => unheeded(() => logger[level](fields, message)),
+  });
+  return Object.create(logger, { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') });
+}
+
 /** Logs with the id and type of `event`, made harmless, and nothing else of it. Never throws, whatever the logger does. */
 export function logAboutEvent(
   logger: WebhookLogger | undefined,
@@ -30,12 +43,10 @@ export function logAboutEvent(
   fields: object,
   message: string,
 ): void {
-  try {
+  unheeded(() => {
     const { id, type } = (event ?? {}) as { readonly id?: unknown; readonly type?: unknown };
-    logger?.[level]({ event_id: harmless(id), event_type: harmless(type), ...fields }, message);
-  } catch {
-    // A broken logger must not decide what becomes of an event.
-  }
+    return logger?.[level]({ event_id: harmless(id), event_type: harmless(type), ...fields }, message);
+  });
 }
 
 function harmless(text: unknown): string | undefined {

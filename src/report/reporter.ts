@@ -2,6 +2,7 @@ import { isWebhookError, WebhookError } from '../errors.ts';
 import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookHandlerOptions } from '../options.ts';
 import type { DeadOutcome, FailedOutcome, Outcome, WebhookResult } from '../outcome.ts';
+import { guarded, unheeded } from '../shared/guard.ts';
 import { logAboutEvent, type WebhookLogger } from './logger.ts';
 import type { WebhookMetrics } from './metrics.ts';
 
@@ -24,12 +25,9 @@ export function createReporter(
   metrics: WebhookMetrics,
   logger: WebhookLogger,
 ): Reporter {
-  async function callOnError(error: unknown, event: ReceivedWebhookEvent | undefined): Promise<void> {
-    try {
-      await onError?.(error, event);
-    } catch (err) {
-      logAboutEvent(logger, 'error', event, { err }, 'onError failed');
-    }
+  function callOnError(error: unknown, event: ReceivedWebhookEvent | undefined): void {
+    const failed = (err: unknown) => logAboutEvent(logger, 'error', event, { err }, 'onError failed');
+    unheeded(() => onError?.(error, event), failed);
   }
 
   function tellFailure(
@@ -44,7 +42,8 @@ export function createReporter(
     if (isDead) metrics.recordDeadLetter();
     // The error handler hears of an event once: without a queue, on the first delivery whose attempts are spent.
     const forGood = queue ? isDead : outcome.failuresBefore === 0;
-    return forGood ? errorHandler?.handle(event, outcome.failures[0]?.error, { scheduleRetry: !queue }) : undefined;
+    if (!forGood || !errorHandler) return undefined;
+    return guarded(() => errorHandler.handle(event, outcome.failures[0]?.error, { scheduleRetry: !queue }));
   }
 
   return {
@@ -60,12 +59,12 @@ export function createReporter(
 
     tell(error, event, log) {
       logAboutEvent(log, 'warn', event, { err: error }, 'A verified webhook delivery has a problem');
-      void callOnError(error, event);
+      callOnError(error, event);
     },
 
     failedRun(error, event, fields) {
       logAboutEvent(logger, 'error', event, { err: error, ...fields }, 'A webhook handler failed');
-      void callOnError(error, event);
+      callOnError(error, event);
     },
 
     tellQueued({ status }) {

@@ -27,9 +27,12 @@ export class Checkpoints {
     return id in this.#steps;
   }
 
-  /** @throws LeaseLostError, and whatever the store throws. */
-  async markDone({ id }: Registration, tx?: unknown): Promise<void> {
-    await this.#save(id, '', tx);
+  /**
+   * @returns Whether this call made the mark: not when an earlier one did, whose answer was lost.
+   * @throws LeaseLostError, and whatever the store throws.
+   */
+  async markDone({ id }: Registration, tx?: unknown): Promise<boolean> {
+    return this.#save(id, '', tx);
   }
 
   /** The stored result of a step of `once`. */
@@ -56,8 +59,10 @@ export class Checkpoints {
     await this.#save(`${id}/~${this.#claims}`, String(runs - 1));
   }
 
-  async #save(name: string, value: string, tx?: unknown): Promise<void> {
+  async #save(name: string, value: string, tx?: unknown): Promise<boolean> {
     const { key, token } = this.#lease;
-    if ((await this.#store.checkpoint(key, token, name, value, tx)) === 'lost') throw this.#lease.lose();
+    const saved = await this.#store.checkpoint(key, token, name, value, tx);
+    if (saved === 'lost') throw this.#lease.lose();
+    return saved === 'saved';
   }
 }

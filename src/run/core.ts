@@ -6,8 +6,18 @@ import type { Deadlines } from './deadlines.ts';
 import type { Registry } from './handler-types.ts';
 import type { RunPolicy } from './policy.ts';
 
+/** An event whose handlers run: what `stop` knows of an `Execution`. */
+export interface RunningEvent {
+  readonly job: Job;
+  /** Its handlers that have not ended. */
+  readonly unended: readonly { readonly id: string }[];
+  /** Aborts their signals. */
+  stop(reason: unknown): void;
+}
+
 /** What every run needs and no run changes. */
 export interface Core {
+  /** The integrator's store behind its guard: it answers in time or rejects with `store_unavailable`. */
   readonly store: WebhookStore;
   readonly registry: Registry;
   readonly deadlines: Deadlines;
@@ -17,6 +27,8 @@ export interface Core {
   readonly retry: RetryPolicy;
   readonly now: () => number;
   readonly random: () => number;
+  /** Events whose handlers run, late ones included: for `stop`. */
+  readonly running: Set<RunningEvent>;
   /** Logs what went wrong in a run and tells `onError`. */
   report(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
 }

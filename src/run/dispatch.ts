@@ -2,7 +2,6 @@ import { isWebhookError } from '../errors.ts';
 import { isNonRetryableError } from '../retry/errors.ts';
 import { type RetryPolicy, retryDelayMs, retryPolicy } from '../retry/policy.ts';
 import { isThenable } from '../shared/thenable.ts';
-import { askStore } from './ask-store.ts';
 import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
 import type { Core } from './core.ts';
@@ -65,10 +64,8 @@ function succeed(attempt: Attempt): Promise<undefined> | undefined {
 async function rememberSuccess(attempt: Attempt, marked: boolean): Promise<undefined> {
   const { execution, registration } = attempt.run;
   try {
-    await askStore(async () => {
-      await attempt.advanceEntities();
-      if (marked) await execution.checkpoints.markDone(registration);
-    });
+    await attempt.advanceEntities();
+    if (marked) await execution.checkpoints.markDone(registration);
   } catch (error) {
     // The handler has succeeded: a store that fails now must not make it run again within this claim.
     if (!execution.lease.lost) execution.report(error, { handler: registration.id });

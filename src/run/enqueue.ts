@@ -1,11 +1,12 @@
 import type { WebhookDeliveryHead } from '../delivery.ts';
-import { WebhookError } from '../errors.ts';
 import type { Enqueued, QueuedDelivery, WebhookQueue } from '../queue.ts';
+import type { Asker } from './ask.ts';
 import type { Job } from './core.ts';
 
 // The headers that a handler or a dead letter may need; the signature and cookies stay out of every store.
 const KEPT_HEADERS = ['content-type', 'user-agent', 'x-request-id'];
 const MOST_HEADER_CHARACTERS = 1024;
+const ENQUEUED: ReadonlySet<unknown> = new Set(['accepted', 'duplicate', 'revived', 'conflict'] satisfies Enqueued[]);
 
 /**
  * Hands a verified event to the queue, whatever is registered here: workers may run elsewhere.
@@ -13,18 +14,20 @@ const MOST_HEADER_CHARACTERS = 1024;
  * @param nowMs - When it was received, Unix milliseconds.
  * @throws WebhookError `queue_unavailable`.
  */
-export async function enqueueEvent(
+export function enqueueEvent(
   queue: WebhookQueue,
+  asker: Asker,
   job: Job,
   head: WebhookDeliveryHead,
   nowMs: number,
 ): Promise<Enqueued> {
   const delivery = toQueued(job, head, nowMs);
-  try {
-    return await queue.enqueue(delivery);
-  } catch (cause) {
-    throw new WebhookError('queue_unavailable', { cause });
-  }
+  return asker.ask(() => queue.enqueue(delivery), { isAnswer: isEnqueued });
+}
+
+// Only a queue's own word for it makes a reply of 202.
+function isEnqueued(answer: unknown): boolean {
+  return ENQUEUED.has(answer);
 }
 
 function toQueued(

@@ -1,4 +1,3 @@
-import { askStore } from './ask-store.ts';
 import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
 import type { HandlerRun } from './handler-run.ts';
@@ -40,7 +39,7 @@ async function enterLane(run: HandlerRun, key: string): Promise<Lease | undefine
 async function leaveLane({ execution, registration }: HandlerRun, lane: Lease): Promise<void> {
   lane.stop();
   try {
-    await askStore(() => execution.core.store.fail(lane.key, lane.token, {}));
+    await execution.core.store.fail(lane.key, lane.token, {});
   } catch (error) {
     // The lane frees itself when its lease ends.
     execution.report(error, { handler: registration.id });
@@ -51,23 +50,30 @@ async function leaveLane({ execution, registration }: HandlerRun, lane: Lease): 
 export async function runInTransaction(run: HandlerRun, number: number): Promise<undefined> {
   const { store } = run.execution.core;
   if (!store.transaction) throw new TypeError('The store has no transactions.');
-  if (store.transactions === 'sync') {
-    const attempt = new Attempt(run, number);
-    await callHandler(attempt);
-    await store.transaction(async (tx) => {
-      attempt.applyEffect(tx);
-      await markDone(attempt, tx);
-    });
-  } else {
-    await store.transaction(async (tx) => {
-      const attempt = new Attempt(run, number, tx);
+  try {
+    if (store.transactions === 'sync') {
+      const attempt = new Attempt(run, number);
       await callHandler(attempt);
-      await markDone(attempt, tx);
-    });
+      await store.transaction(async (tx) => {
+        attempt.applyEffect(tx);
+        await markDone(attempt, tx);
+      });
+    } else {
+      await store.transaction(async (tx) => {
+        const attempt = new Attempt(run, number, tx);
+        await callHandler(attempt);
+        await markDone(attempt, tx);
+      });
+    }
+  } catch (error) {
+    if (error !== DONE_BEFORE) throw error;
   }
   run.execution.countSuccess();
   return undefined;
 }
+
+/** Rolls a second run back: the commit of an earlier attempt went through, though its answer was lost. */
+const DONE_BEFORE = new Error('The handler has succeeded before.');
 
 // An error here rolls the effects back with the marks.
 async function markDone(attempt: Attempt, tx: unknown): Promise<void> {
@@ -75,5 +81,5 @@ async function markDone(attempt: Attempt, tx: unknown): Promise<void> {
   if (!(await attempt.advanceEntities(tx))) {
     throw new Error('A newer event of the entity was applied meanwhile; this one is looked at again.');
   }
-  await execution.checkpoints.markDone(registration, tx);
+  if (!(await execution.checkpoints.markDone(registration, tx))) throw DONE_BEFORE;
 }

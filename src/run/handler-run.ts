@@ -90,6 +90,11 @@ export class Execution {
     return this.#unsuccessful === 0;
   }
 
+  /** The handlers that have not ended, late ones included. */
+  get unended(): readonly Registration[] {
+    return this.#runs.filter((run) => !run.ended).map((run) => run.registration);
+  }
+
   /** How each handler that has closed ended. */
   results(): readonly HandlerResult[] {
     const results: HandlerResult[] = [];
@@ -121,6 +126,7 @@ export class HandlerRun implements Deadline {
   #controller: AbortController | undefined;
   #stopReason: unknown;
   #result: HandlerResult | undefined;
+  #ended = false;
   #settled: Promise<HandlerResult> | undefined;
 
   constructor(execution: Execution, registration: Registration, startedAtMs: number) {
@@ -138,8 +144,14 @@ export class HandlerRun implements Deadline {
   /** The handler itself has ended, in time or late. */
   end(result: HandlerResult): HandlerResult {
     this.execution.core.deadlines.remove(this);
+    this.#ended = true;
     this.#close(result);
     return result;
+  }
+
+  /** Whether the handler itself has ended. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** The deadline has passed. */

@@ -1,7 +1,6 @@
 import { type Outcome, outcomeOfClaim } from '../outcome.ts';
 import { logAboutEvent } from '../report/logger.ts';
 import type { Claim } from '../store.ts';
-import { askStore } from './ask-store.ts';
 import type { AcquiredClaim } from './checkpoints.ts';
 import type { Core, Job } from './core.ts';
 import { startHandlers } from './dispatch.ts';
@@ -36,15 +35,20 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   if (handlers.length === 0) return { outcome: await completeUnhandled(execution) };
   startHandlers(execution, handlers);
   const forgetStop = stop && stopWith(execution, stop);
-  if (execution.open) await execution.closed();
+  if (execution.open) {
+    core.running.add(execution);
+    await execution.closed();
+  }
   const results = execution.results();
   if (!results.some((result) => result.status === 'failed' && result.timedOut)) {
+    core.running.delete(execution);
     forgetStop?.();
     return { outcome: await record(execution, results, stop) };
   }
   // The lease is not extended any longer; it is freed when the handler settles, so that nobody runs it beside itself.
   execution.lease.stop();
   const recorded = execution.settledResults().then((final) => {
+    core.running.delete(execution);
     forgetStop?.();
     return record(execution, final, stop);
   });
@@ -52,12 +56,12 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
 }
 
 function claimEvent({ store }: Core, { key, bodyHash }: Job): Promise<Claim> {
-  return askStore(() => store.claim(key, { leaseMs: leaseMsOf(store), bodyHash }));
+  return store.claim(key, { leaseMs: leaseMsOf(store), bodyHash });
 }
 
 // The sender delivers a dead event again: somebody wants it run.
 async function revive(core: Core, job: Job): Promise<Claim> {
-  await askStore(() => core.store.revive(job.key, { steps: 'keep' }));
+  await core.store.revive(job.key, { steps: 'keep' });
   return claimEvent(core, job);
 }
 

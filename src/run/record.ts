@@ -1,10 +1,11 @@
+import { WebhookError } from '../errors.ts';
 import type { DeadOutcome, FailedOutcome, HandlerFailure, InProgressOutcome, Outcome } from '../outcome.ts';
 import { isNonRetryableError } from '../retry/errors.ts';
 import { retryDelayMs } from '../retry/policy.ts';
 import { describeError } from '../shared/text.ts';
 import { sleep } from '../shared/time.ts';
 import type { FailOptions } from '../store.ts';
-import { askStore } from './ask-store.ts';
+import { NoAnswerError } from './ask.ts';
 import { retryPolicyOf } from './dispatch.ts';
 import type { Execution, HandlerResult } from './handler-run.ts';
 import { leaseMsOf } from './lease.ts';
@@ -28,8 +29,8 @@ export async function record(
     let completed: boolean;
     try {
       completed = await core.store.complete(lease.key, lease.token);
-    } catch {
-      completed = await completeAgain(execution);
+    } catch (error) {
+      completed = await completeAgain(execution, error);
     } finally {
       lease.stop();
     }
@@ -45,16 +46,23 @@ export async function record(
   return outcome;
 }
 
-// A lost reply leaves open whether the event is done, so the store is asked again before the sender has to repeat it all.
-async function completeAgain({ core, lease }: Execution): Promise<boolean> {
-  for (let attempt = 2; ; attempt++) {
+// A lost reply leaves open whether the event is done, so the store is asked again before the sender has to repeat it all;
+// but not one that does not answer, since the sender waits.
+async function completeAgain({ core, lease }: Execution, firstError: unknown): Promise<boolean> {
+  let error = firstError;
+  for (let attempt = 2; attempt <= COMPLETE_ATTEMPTS && !gaveNoAnswer(error); attempt++) {
     await sleep(COMPLETE_WAIT_MS * attempt);
     try {
-      return await askStore(() => core.store.complete(lease.key, lease.token));
-    } catch (error) {
-      if (attempt === COMPLETE_ATTEMPTS) throw error;
+      return await core.store.complete(lease.key, lease.token);
+    } catch (again) {
+      error = again;
     }
   }
+  throw error;
+}
+
+function gaveNoAnswer(error: unknown): boolean {
+  return error instanceof WebhookError && error.cause instanceof NoAnswerError;
 }
 
 // Another worker holds the event now, and decides what becomes of it.
@@ -115,7 +123,7 @@ function nextRun({ core }: Execution, retryInMs: number): FailOptions {
 // A store that does not hear how the run ended loses nothing: the lease runs out by itself and frees the event.
 async function tell(execution: Execution, work: () => Promise<unknown>): Promise<void> {
   try {
-    await askStore(work);
+    await work();
   } catch (error) {
     if (!execution.lease.lost) execution.report(error);
   }
@@ -130,7 +138,7 @@ export async function bury({ core, claim, lease }: Execution): Promise<DeadOutco
   lease.stop();
   const lostRuns = claim.claims - claim.failures - 1;
   const error = new Error(`Its last ${lostRuns} runs ended without a word: each took its process down.`);
-  await askStore(() => core.store.fail(lease.key, lease.token, { dead: true, error: error.message }));
+  await core.store.fail(lease.key, lease.token, { dead: true, error: error.message });
   const failures = [{ handlerName: '*', error }];
   return { status: 'dead', ran: 0, failures, failuresBefore: claim.failures };
 }

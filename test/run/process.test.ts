@@ -9,7 +9,7 @@ import { FROM_QUEUE } from '../../src/run/policy.ts';
 import { processEvent } from '../../src/run/process.ts';
 import { createRegistry } from '../../src/run/registry.ts';
 import { answered, bodyOf, RETRY, recordingLogger, refused } from '../support/deliver.ts';
-import { gate, receiverWith } from '../support/receiver.ts';
+import { gate, guardedStore, receiverWith } from '../support/receiver.ts';
 
 const hashOf = (body: Uint8Array) => createHash('sha256').update(body).digest('hex');
 
@@ -214,7 +214,7 @@ function workerCore(store: WebhookStore) {
   const reports: unknown[] = [];
   const registry = createRegistry({ knownTypes: new Set(['user.created']), durable: false, logger });
   const core: Core = {
-    store,
+    store: guardedStore(store),
     registry,
     deadlines: createDeadlines(),
     policy: FROM_QUEUE,
@@ -223,6 +223,7 @@ function workerCore(store: WebhookStore) {
     retry: { ...QUEUED_RETRY, jitter: 'none' },
     now: Date.now,
     random: Math.random,
+    running: new Set(),
     report: (error) => void reports.push(error),
   };
   const event = JSON.parse(bodyOf().toString()) as Job['event'];

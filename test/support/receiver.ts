@@ -1,4 +1,13 @@
-import { type NoEventSchemas, WebhookHandler, type WebhookHandlerOptions } from '@pathfinder/webhooks';
+import {
+  type NoEventSchemas,
+  WebhookError,
+  WebhookHandler,
+  type WebhookHandlerOptions,
+  type WebhookStore,
+} from '@pathfinder/webhooks';
+import { Asker } from '../../src/run/ask.ts';
+import { createDeadlines } from '../../src/run/deadlines.ts';
+import { guardStore } from '../../src/run/guarded-store.ts';
 import { bodyOf, type DeliveryOptions, deliveryOf, recordingLogger, SECRET } from './deliver.ts';
 
 /** A handler with a short backoff that remembers what it logged and told `onError`. */
@@ -26,4 +35,15 @@ export function gate<T = void>() {
     fail = reject;
   });
   return { promise, open, fail };
+}
+
+/** Asks what an integrator passed in; rejects with what went wrong as it is. */
+export function plainAsker(timeoutMs = 5000, refuse = (cause: unknown): unknown => cause): Asker {
+  return new Asker({ deadlines: createDeadlines(), timeoutMs, refuse });
+}
+
+/** A store behind the guard of a handler, which has a second for each call. */
+export function guardedStore(store: WebhookStore): WebhookStore {
+  const asker = plainAsker(1000, (cause) => new WebhookError('store_unavailable', { cause }));
+  return guardStore(store, asker, { retryInMs: 0 });
 }

@@ -1,4 +1,5 @@
 import { consoleLogger, type WebhookLogger } from '../../report/logger.ts';
+import { unheeded } from '../../shared/guard.ts';
 import type { Claim, ClaimOptions, FailOptions, WebhookStore } from '../../store.ts';
 import { type Counts, FIRST_CLAIM, type Finished, FinishedList } from './finished.ts';
 
@@ -78,7 +79,7 @@ export function memoryStore(options: MemoryStoreOptions = {}): WebhookStore {
     }
     if (warned) return;
     warned = true;
-    logger.warn({ maxEntries }, 'memoryStore is full and forgets finished events before their time');
+    unheeded(() => logger.warn({ maxEntries }, 'memoryStore is full and forgets finished events before their time'));
   }
 
   function find(key: string, nowMs: number): Row | Finished | undefined {

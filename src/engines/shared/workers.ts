@@ -1,9 +1,12 @@
 import type { QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
 import { notNegative, positiveInteger } from '../../shared/check.ts';
+import { unheeded } from '../../shared/guard.ts';
 import { MOST_TIMER_MS, within } from '../../shared/time.ts';
 
 // How long a stopped handler is waited for: one that heeds its signal needs less, and one that does not never ends.
-const ABORT_GRACE_MS = 1000;
+const MOST_GRACE_MS = 1000;
+// What is given back is written even where no time is left for it.
+const LEAST_WRITE_MS = 100;
 const DRAIN_CONCURRENCY = 10;
 
 /** A delivery that this process may run, until `record` or `giveBack`. */
@@ -60,6 +63,10 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
   let lookAgain = false;
   let takingUp: Promise<unknown> = Promise.resolve();
 
+  function report(fields: object, message: string): void {
+    unheeded(() => logger.error(fields, message));
+  }
+
   function run(taken: Taken, work: QueueWork): Run {
     const controller = new AbortController();
     const ended = runToEnd(taken, work, controller.signal).then(() => {
@@ -76,14 +83,14 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
       await taken.record(await work(taken.delivery, taken.attempt, signal));
     } catch (err) {
       // The event is not lost: its lease, or its turn in the queue, runs out by itself.
-      logger.error({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
+      report({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
     }
   }
 
   async function giveBack(all: readonly Taken[]): Promise<void> {
     for (const result of await Promise.allSettled(all.map((taken) => taken.giveBack()))) {
       if (result.status === 'rejected') {
-        logger.error({ err: result.reason }, 'A queued event could not be given back; its lease runs out by itself');
+        report({ err: result.reason }, 'A queued event could not be given back; its lease runs out by itself');
       }
     }
   }
@@ -132,7 +139,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
       // All places are taken: the end of a run looks again.
       return MOST_TIMER_MS;
     } catch (err) {
-      logger.error({ err }, 'The queue could not be read; it is tried again');
+      report({ err }, 'The queue could not be read; it is tried again');
       return RETRY_MS;
     }
   }
@@ -149,14 +156,17 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
       started = undefined;
       stops++;
       clearTimeout(timer);
-      await looking;
-      await waitFor(runs, timeoutMs);
+      const endsAtMs = performance.now() + timeoutMs;
+      const graceMs = Math.min(MOST_GRACE_MS, timeoutMs / 10);
+      const leftMs = () => Math.max(0, endsAtMs - performance.now());
+      if (looking) await within(leftMs(), looking, () => undefined);
+      await waitFor(runs, leftMs() - 2 * graceMs);
       for (const { controller } of runs) controller.abort(new Error('The worker was stopped.'));
-      await waitFor(runs, ABORT_GRACE_MS);
+      await waitFor(runs, Math.min(graceMs, leftMs()));
       const left = [...runs];
       // A handler that still runs has no say any more, and nobody waits for it.
       runs.clear();
-      await giveBack(left.map(({ taken }) => taken));
+      await within(Math.max(leftMs(), LEAST_WRITE_MS), giveBack(left.map(({ taken }) => taken)), () => undefined);
     },
 
     async drain(work, { maxMs, max }) {

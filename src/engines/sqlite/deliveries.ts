@@ -1,4 +1,5 @@
 import type { Enqueued, QueuedDelivery, QueueStats, WebhookLogger, WorkOutcome } from '../../index.ts';
+import { unheeded } from '../../shared/guard.ts';
 import { describeError } from '../../shared/text.ts';
 import { type BodyRow, readBody } from './body.ts';
 import type { SqliteConnection } from './connection.ts';
@@ -89,7 +90,8 @@ export function prepareDeliveryRows(
 
   function replaceBody(row: EventRow, { bodyHash, eventId }: QueuedDelivery): void {
     sql.replace.run(bodyHash, row.id);
-    logger.warn({ event_id: eventId }, 'A failed event came back with other bytes; they replace the old ones');
+    const message = 'A failed event came back with other bytes; they replace the old ones';
+    unheeded(() => logger.warn({ event_id: eventId }, message));
   }
 
   // A receiver without a queue runs the event at this moment: when that fails, the workers have it.

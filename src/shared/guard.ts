@@ -1,0 +1,30 @@
+import { isThenable } from './thenable.ts';
+
+/**
+ * Calls what an integrator passed in and that has an answer: what it throws is a rejection, a thenable is a promise.
+ * Whether an answer ever comes is for `Asker` to see to.
+ */
+export function guarded<T>(call: () => T | PromiseLike<T>): Promise<T> {
+  try {
+    return Promise.resolve(call());
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+/**
+ * Calls what an integrator passed in and that decides nothing: a logger, an alert, the platform's `waitUntil`. Nobody waits
+ * for it, and neither what it throws nor what it rejects with goes further than `failed`, which must not throw.
+ */
+export function unheeded(call: () => unknown, failed: (error: unknown) => void = ignore): void {
+  try {
+    const returned = call();
+    if (isThenable(returned)) Promise.resolve(returned).then(undefined, failed);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+function ignore(): void {
+  // Nothing can be told of a logger that throws.
+}
