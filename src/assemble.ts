@@ -1,9 +1,10 @@
 import { createAuthenticator, RESOLVER_TIMEOUT_MS } from './authenticate.ts';
 import { Background } from './background.ts';
-import { memoryStore } from './engines/memory/store.ts';
+import { memoryRowsOf, memoryStore } from './engines/memory/store.ts';
 import { WebhookError, type WebhookErrorCode } from './errors.ts';
 import { WEBHOOK_EVENT_TYPES } from './events/index.ts';
 import { readOptions, type WebhookHandlerOptions } from './options.ts';
+import { parseWebhookEvent } from './parse.ts';
 import type { QueueWork } from './queue.ts';
 import type { Flow } from './receive.ts';
 import { WebhookMetrics } from './report/metrics.ts';
@@ -17,7 +18,7 @@ import { BEFORE_REPLY, FROM_QUEUE } from './run/policy.ts';
 import { createRegistry } from './run/registry.ts';
 import { SingleFlight } from './run/single-flight.ts';
 import { createWork } from './run/work.ts';
-import { validateData } from './validate.ts';
+import { readEvent } from './validate.ts';
 
 /** The parts of a handler, which it puts under its documented names. */
 export interface Assembled {
@@ -44,7 +45,7 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
   const askSecret = asker('secret_unavailable', RESOLVER_TIMEOUT_MS);
   const authenticator = createAuthenticator(options.secret, askSecret, logger);
   const askStore = asker('store_unavailable', storeTimeoutMs);
-  const store = guardStore(givenStore, askStore, queue ? { retryInMs: 0 } : {});
+  const store = guardStore(givenStore, askStore, queue ? { retryInMs: 0 } : {}, memoryRowsOf(givenStore));
   const askSchema = new Asker({ deadlines, timeoutMs: storeTimeoutMs, refuse: refuseSchema });
   const ownTypes = Object.keys(events ?? {});
   const metrics = new WebhookMetrics({ types: ownTypes, now });
@@ -82,7 +83,7 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
     openDeliveries: new OpenDeliveries(),
   };
   const work = createWork(core, {
-    prepare: async (event) => (await validateData(event, events, askSchema)).event,
+    read: async (body) => (await readEvent(parseWebhookEvent(body), body, events, askSchema)).event,
     tellOutcome: (event, outcome, startedAtMs) => {
       const told = reporter.tellOutcome(event, outcome, startedAtMs);
       if (told) background.run(told);

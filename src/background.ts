@@ -9,7 +9,7 @@ const SWEEP_ROWS = 1000;
 type WaitUntil = (work: Promise<unknown>) => void;
 
 export interface BackgroundOptions {
-  readonly store: WebhookStore;
+  readonly store: Pick<WebhookStore, 'sweep'>;
   readonly logger: WebhookLogger;
   /** The integrator's own, for platforms that have one for all requests. */
   readonly waitUntil: WaitUntil | undefined;

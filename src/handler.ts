@@ -145,7 +145,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     logger: WebhookLogger = this.#core.logger,
   ): Promise<WebhookAdmission> {
     try {
-      return await admitDelivery(this.#flow, acceptDelivery(await delivery, this.limits), logger);
+      const { event, tenant } = await admitDelivery(this.#flow, acceptDelivery(await delivery, this.limits), logger);
+      return { event: await event.forRun(), tenant };
     } catch (error) {
       return { reply: replyToError(this.#flow.reporter.refuse(error, logger)) };
     }

@@ -18,7 +18,8 @@ export {
   type WebhookReceiver,
   type WebhookReply,
 } from './delivery.ts';
-export { type MemoryStoreOptions, memoryStore } from './engines/memory/store.ts';
+export type { MemoryStoreOptions } from './engines/memory/rows.ts';
+export { memoryStore } from './engines/memory/store.ts';
 export {
   isWebhookError,
   LeaseLostError,

@@ -11,6 +11,7 @@ import {
   retryPolicy,
 } from './retry/policy.ts';
 import { check, notNegative, positive } from './shared/check.ts';
+import { atOnce } from './shared/guard.ts';
 import type { WebhookSecret } from './signature.ts';
 import type { WebhookStore } from './store.ts';
 import { type AgeLimits, FUTURE_SKEW_SECONDS } from './validate.ts';
@@ -80,7 +81,7 @@ export function readOptions(options: WebhookHandlerOptions, store: WebhookStore)
     rejectDrift: validation === 'reject',
     retry: retryPolicy(options.retry ?? {}, queue ? QUEUED_RETRY : IN_PROCESS_RETRY),
     logger: guardLogger(options.logger ?? consoleLogger),
-    now: options.now ?? Date.now,
+    now: options.now ? guardClock(options.now) : Date.now,
   };
 }
 
@@ -97,10 +98,23 @@ function checkPairing(queue: WebhookQueue, store: WebhookStore): void {
 function checkRetention(maxAgeSeconds: number, futureSkewSeconds: number, store: WebhookStore): void {
   positive('maxAgeSeconds', maxAgeSeconds);
   notNegative('futureSkewSeconds', futureSkewSeconds);
-  if ((maxAgeSeconds + futureSkewSeconds) * 1000 > store.retentionMs) {
+  const requiredMs = (maxAgeSeconds + futureSkewSeconds) * 1000;
+  if (requiredMs > store.retentionMs) {
     throw new TypeError(
       `maxAgeSeconds + futureSkewSeconds is beyond the store's retention of ${store.retentionMs / 1000} s: a replay after it would run. Lower the one or raise the other.`,
     );
   }
-  store.requireRetention?.();
+  store.requireRetention?.(requiredMs);
+}
+
+// A clock that throws or gives no number is the integrator's mistake: deliveries go by the host's meanwhile.
+function guardClock(now: () => number): () => number {
+  return () => {
+    try {
+      const nowMs = atOnce(now());
+      return typeof nowMs === 'number' && Number.isFinite(nowMs) ? nowMs : Date.now();
+    } catch {
+      return Date.now();
+    }
+  };
 }

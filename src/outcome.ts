@@ -1,6 +1,7 @@
 import { WebhookError } from './errors.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import type { Enqueued, WorkOutcome } from './queue.ts';
+import type { SignedEvent } from './run/signed-event.ts';
 import type { Claim } from './store.ts';
 
 /** A handler that failed, and with what. */
@@ -106,7 +107,7 @@ export function workOutcomeOf(outcome: Outcome): WorkOutcome {
  *
  * @throws WebhookError `id_conflict`.
  */
-export function resultOfRun(outcome: Outcome, event: ReceivedWebhookEvent): WebhookResult {
+export function resultOfRun(outcome: Outcome, event: SignedEvent): WebhookResult {
   switch (outcome.status) {
     case 'processed':
       return resultOf('processed', event, outcome.ran);
@@ -127,7 +128,7 @@ export function resultOfRun(outcome: Outcome, event: ReceivedWebhookEvent): Webh
  *
  * @throws WebhookError `id_conflict`.
  */
-export function resultOfEnqueued(enqueued: Enqueued, event: ReceivedWebhookEvent): WebhookResult {
+export function resultOfEnqueued(enqueued: Enqueued, event: SignedEvent): WebhookResult {
   if (enqueued === 'conflict') throw new WebhookError('id_conflict');
   return resultOf(enqueued === 'duplicate' ? 'duplicate' : 'queued', event);
 }
@@ -137,23 +138,20 @@ class Result implements WebhookResult {
   readonly status: WebhookResultStatus;
   readonly processed: number;
   readonly failed: number;
-  readonly #event: ReceivedWebhookEvent;
+  readonly #signed: SignedEvent;
+  #event: ReceivedWebhookEvent | undefined;
   readonly #failures: readonly HandlerFailure[];
 
-  constructor(
-    status: WebhookResultStatus,
-    event: ReceivedWebhookEvent,
-    processed: number,
-    failures: readonly HandlerFailure[],
-  ) {
+  constructor(status: WebhookResultStatus, event: SignedEvent, processed: number, failures: readonly HandlerFailure[]) {
     this.status = status;
     this.processed = processed;
     this.failed = failures.length;
-    this.#event = event;
+    this.#signed = event;
     this.#failures = failures;
   }
 
   get event(): ReceivedWebhookEvent {
+    this.#event ??= this.#signed.forHook();
     return this.#event;
   }
 
@@ -165,7 +163,7 @@ class Result implements WebhookResult {
 /** A result of its parts. */
 export function resultOf(
   status: WebhookResultStatus,
-  event: ReceivedWebhookEvent,
+  event: SignedEvent,
   processed = 0,
   failures: readonly HandlerFailure[] = NO_FAILURES,
 ): WebhookResult {

@@ -6,7 +6,7 @@ import type { WebhookBodyLimits, WebhookDelivery, WebhookDeliveryHead, WebhookRe
 import type { WebhookError } from './errors.ts';
 import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
 import type { Settings } from './options.ts';
-import { resultOfEnqueued, resultOfRun, type WebhookResult } from './outcome.ts';
+import { type Outcome, resultOfEnqueued, resultOfRun, type WebhookResult } from './outcome.ts';
 import { parseWebhookEvent } from './parse.ts';
 import type { WebhookQueue } from './queue.ts';
 import type { WebhookLogger } from './report/logger.ts';
@@ -15,11 +15,13 @@ import { replyTo, replyToError } from './respond.ts';
 import type { Asker } from './run/ask.ts';
 import type { Job } from './run/core.ts';
 import { enqueueEvent } from './run/enqueue.ts';
+import type { AskedStore } from './run/guarded-store.ts';
 import type { OpenDeliveries } from './run/open-deliveries.ts';
+import { SignedEvent } from './run/signed-event.ts';
 import type { SingleFlight } from './run/single-flight.ts';
 import { isThenable } from './shared/thenable.ts';
-import { eventKey, type WebhookStore } from './store.ts';
-import { ageProblem, validateData } from './validate.ts';
+import { eventKey } from './store.ts';
+import { ageProblem, readEvent } from './validate.ts';
 
 /** What the flow of a delivery needs: made once by the handler. */
 export interface Flow {
@@ -27,7 +29,7 @@ export interface Flow {
   readonly limits: WebhookBodyLimits;
   readonly authenticator: Authenticator;
   readonly events: EventSchemas | undefined;
-  readonly store: WebhookStore;
+  readonly store: AskedStore;
   readonly queue: WebhookQueue | undefined;
   readonly askQueue: Asker;
   readonly askSchema: Asker;
@@ -39,7 +41,7 @@ export interface Flow {
 
 /** A delivery that was verified and read. */
 export interface Admitted {
-  readonly event: ReceivedWebhookEvent;
+  readonly event: SignedEvent;
   readonly tenant: string | undefined;
 }
 
@@ -66,7 +68,7 @@ export async function receiveDelivery(
 export async function processDelivery(flow: Flow, arrive: Arrival, logger: WebhookLogger): Promise<WebhookResult> {
   const { queue, singleFlight, reporter, background, openDeliveries } = flow;
   const generation = openDeliveries.enter();
-  let event: ReceivedWebhookEvent | undefined;
+  let event: SignedEvent | undefined;
   try {
     const arriving = arrive();
     const arrived = isThenable(arriving) ? await arriving : arriving;
@@ -78,8 +80,9 @@ export async function processDelivery(flow: Flow, arrive: Arrival, logger: Webho
     const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
     if (queue) return await queueEvent(flow, queue, job, head);
     const { outcome, recorded, heard } = await singleFlight.process(job);
-    if (recorded) background.run(recorded, head);
-    const told = heard ? undefined : reporter.tellOutcome(event, outcome, startedAtMs);
+    const tell = (final: Outcome) => reporter.tellOutcome(admitted.event, final, startedAtMs);
+    // Of a handler that is late it is told once, when the store knows how it ended.
+    const told = recorded ? recorded.then(tell) : heard ? undefined : tell(outcome);
     if (told) background.run(told, head);
     background.sweepStore(head);
     return resultOfRun(outcome, event);
@@ -103,15 +106,15 @@ export async function admitDelivery(flow: Flow, arrived: Arrived, logger: Webhoo
     event = parseWebhookEvent(body);
     const problem = ageProblem(event.created, flow.settings.now(), flow.settings.age);
     if (problem) await refuseUnlessKnown(flow, event, tenant, problem);
-    const validating = validateData(event, flow.events, flow.askSchema);
-    const validated = isThenable(validating) ? await validating : validating;
-    if (validated.drift) {
-      if (flow.settings.rejectDrift) throw validated.drift;
-      flow.reporter.tell(validated.drift, event, logger);
+    const reading = readEvent(event, body, flow.events, flow.askSchema);
+    const read = isThenable(reading) ? await reading : reading;
+    if (read.drift) {
+      if (flow.settings.rejectDrift) throw read.drift;
+      flow.reporter.tell(read.drift, read.event, logger);
     }
-    return { event: validated.event, tenant };
+    return { event: read.event, tenant };
   } catch (error) {
-    flow.reporter.tell(error, event, logger);
+    flow.reporter.tell(error, event && new SignedEvent(event, body, undefined), logger);
     throw error;
   }
 }

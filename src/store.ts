@@ -44,6 +44,8 @@ export interface FailOptions {
   readonly retryInMs?: number | undefined;
   /** Failed for good: only `revive` frees it. */
   readonly dead?: boolean | undefined;
+  /** Deletes all that is known of the key: a lane that is free leaves nothing behind. */
+  readonly forget?: boolean | undefined;
   /** Absent: the claim is given back, and neither it nor a failure is counted. */
   readonly error?: string | undefined;
 }
@@ -98,8 +100,8 @@ export interface WebhookStore {
   sweep(limit: number): Promise<number>;
   /** Closes what it opened. */
   close(): Promise<void>;
-  /** Told when `maxAgeSeconds` rests on the retention: from then on a bounded store refuses rather than forgets early. */
-  requireRetention?(): void;
+  /** Told what `maxAgeSeconds` rests on: a bounded store refuses new events rather than forget a finished one before that. */
+  requireRetention?(ms: number): void;
 }
 
 /** The key of an event: tenant and id hold no line breaks, so no two pairs share one. */

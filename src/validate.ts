@@ -8,6 +8,7 @@ import {
   webhookEventSchemas,
 } from './events/index.ts';
 import type { Asker } from './run/ask.ts';
+import { SignedEvent } from './run/signed-event.ts';
 import { isThenable } from './shared/thenable.ts';
 
 /** Between which ages an event is taken. */
@@ -32,7 +33,7 @@ export function ageProblem(created: number, nowMs: number, limits: AgeLimits): W
 
 /** An event whose data was checked, and how the data departs from its schema. */
 export interface Validated {
-  readonly event: ReceivedWebhookEvent;
+  readonly event: SignedEvent;
   readonly drift: WebhookError | undefined;
 }
 
@@ -45,14 +46,19 @@ const MOST_ISSUES = 5;
  * @param asker - Waits for a schema that answers with a promise.
  * @throws WebhookError `store_unavailable` when that has no answer in time.
  */
-export function validateData(
+export function readEvent(
   event: ReceivedWebhookEvent,
+  body: Uint8Array,
   own: EventSchemas | undefined,
   asker: Asker,
 ): Validated | Promise<Validated> {
   const schema = own && Object.hasOwn(own, event.type) ? own[event.type] : undefined;
-  if (schema) return validateOwn(event, schema, asker);
-  return { event, drift: validateBuiltIn(event) };
+  if (!schema) return { event: new SignedEvent(event, body, undefined), drift: validateBuiltIn(event) };
+  const applySchema = async (again: ReceivedWebhookEvent) => (await validateOwn(again, schema, asker)).event;
+  return validateOwn(event, schema, asker).then((checked) => ({
+    event: new SignedEvent(checked.event, body, applySchema),
+    drift: checked.drift,
+  }));
 }
 
 /** How `data` departs from its built-in schema, if it has one and does. */
@@ -62,7 +68,12 @@ export function validateBuiltIn({ type, data }: ReceivedWebhookEvent): WebhookEr
   return checked.success ? undefined : driftOf(checked.error.issues);
 }
 
-async function validateOwn(event: ReceivedWebhookEvent, schema: StandardSchemaV1, asker: Asker): Promise<Validated> {
+interface Checked {
+  readonly event: ReceivedWebhookEvent;
+  readonly drift: WebhookError | undefined;
+}
+
+async function validateOwn(event: ReceivedWebhookEvent, schema: StandardSchemaV1, asker: Asker): Promise<Checked> {
   try {
     const validating = schema['~standard'].validate(event.data);
     const result = isThenable(validating) ? await asker.ask(() => validating) : validating;

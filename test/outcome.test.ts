@@ -3,9 +3,9 @@ import { WebhookError } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import { type Outcome, outcomeOfClaim, resultOfEnqueued, resultOfRun, workOutcomeOf } from '../src/outcome.ts';
 import { replyTo } from '../src/respond.ts';
-import { bodyOf } from './support/deliver.ts';
+import { signedEvent } from './support/receiver.ts';
 
-const event = JSON.parse(bodyOf().toString());
+const event = signedEvent();
 const error = new Error('no');
 const failures = [{ handlerName: 'work', error }];
 

@@ -2,10 +2,10 @@ import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import { resultOf } from '../src/outcome.ts';
 import { replyTo, replyToError } from '../src/respond.ts';
-import { HEADERS, RETRY } from './support/deliver.ts';
-import { receiverWith } from './support/receiver.ts';
+import { eventOf, HEADERS, RETRY } from './support/deliver.ts';
+import { receiverWith, signedEvent } from './support/receiver.ts';
 
-const event = { id: 'evt_1', type: 'x', api_version: '1', created: 1, data: {} };
+const event = signedEvent();
 const failures = [{ handlerName: 'a', error: new Error('hunter2') }];
 
 describe('the reply to a result', () => {
@@ -35,7 +35,7 @@ describe('the reply to a result', () => {
     expect(JSON.stringify({ success: true, ...result })).toBe(
       '{"success":true,"status":"failed","processed":3,"failed":1}',
     );
-    expect([result.event, result.failures]).toEqual([event, failures]);
+    expect([result.event, result.failures]).toEqual([eventOf(), failures]);
     expect(JSON.stringify(result)).toBe('{"status":"failed","processed":3,"failed":1}');
   });
 });

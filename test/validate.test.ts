@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type ReceivedWebhookEvent, type StandardSchemaV1, WebhookError } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import * as z from 'zod';
-import { validateBuiltIn, validateData } from '../src/validate.ts';
-import { answered, eventOf, refused } from './support/deliver.ts';
+import { readEvent, type Validated, validateBuiltIn } from '../src/validate.ts';
+import { answered, bodyOf, eventOf, refused } from './support/deliver.ts';
 import { plainAsker, receiverWith } from './support/receiver.ts';
 
 function event(overrides = {}): ReceivedWebhookEvent {
@@ -19,8 +19,8 @@ const drift = (detail: string) => new WebhookError('invalid_data', { detail });
 describe('built-in schemas', () => {
   it('change nothing, and let unknown fields and types pass', () => {
     const received = event({ data: { user: { id: 'u', username: 'a', email: 'b', plan: 'free' }, more: 1 } });
-    const validated = validateData(received, undefined, plainAsker());
-    expect(validated).toEqual({ event: received, drift: undefined });
+    const read = readEvent(received, bodyOf(), undefined, plainAsker()) as Validated;
+    expect([read.event.forRun(), read.drift]).toEqual([received, undefined]);
     expect(validateBuiltIn(event({ type: 'brand.new', data: { anything: 1 } }))).toBeUndefined();
     expect(validateBuiltIn(event({ type: 'constructor', data: {} }))).toBeUndefined();
   });
@@ -84,9 +84,9 @@ describe('own schemas', () => {
     ['a rejection', () => Promise.reject(new Error('canary')), 'Its schema threw.'],
     ['nothing', () => undefined as never, 'Its schema threw.'],
   ])('that answer with %s are a drift', async (_, validate, detail) => {
-    const validated = await validateData(event(), { 'user.created': schema(validate) }, plainAsker());
-    expect(validated.event).toEqual(event());
-    expect(validated.drift?.message).toBe(drift(detail).message);
+    const read = await readEvent(event(), bodyOf(), { 'user.created': schema(validate) }, plainAsker());
+    expect(read.event.forRun()).toEqual(event());
+    expect(read.drift?.message).toBe(drift(detail).message);
     for (const validation of ['report', 'reject'] as const) {
       const { webhooks, errors, receive } = receiverWith({ validation, events: { 'user.created': schema(validate) } });
       webhooks.on('*', () => undefined);

@@ -1,7 +1,7 @@
 import { isWebhookError, WebhookError } from '../errors.ts';
-import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookHandlerOptions } from '../options.ts';
 import type { DeadOutcome, FailedOutcome, Outcome, WebhookResult } from '../outcome.ts';
+import type { SignedEvent } from '../run/signed-event.ts';
 import { guarded, unheeded } from '../shared/guard.ts';
 import { logAboutEvent, type WebhookLogger } from './logger.ts';
 import type { WebhookMetrics } from './metrics.ts';
@@ -11,13 +11,13 @@ export interface Reporter {
   /** A delivery is refused: the error of the reply table that says why. */
   refuse(error: unknown, log: WebhookLogger): WebhookError;
   /** A delivery that was verified is refused, or departs from its schema. */
-  tell(error: unknown, event: ReceivedWebhookEvent | undefined, log: WebhookLogger): void;
+  tell(error: unknown, event: SignedEvent | undefined, log: WebhookLogger): void;
   /** A handler failed once. */
-  failedRun(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
+  failedRun(error: unknown, event: SignedEvent, fields: object): void;
   /** An event was handed to the queue, or is known there. */
   tellQueued(result: WebhookResult): void;
   /** An event has an outcome; what is returned is still to be waited for. */
-  tellOutcome(event: ReceivedWebhookEvent, outcome: Outcome, startedAtMs: number): Promise<void> | undefined;
+  tellOutcome(event: SignedEvent, outcome: Outcome, startedAtMs: number): Promise<void> | undefined;
 }
 
 export function createReporter(
@@ -25,13 +25,13 @@ export function createReporter(
   metrics: WebhookMetrics,
   logger: WebhookLogger,
 ): Reporter {
-  function callOnError(error: unknown, event: ReceivedWebhookEvent | undefined): void {
+  function callOnError(error: unknown, event: SignedEvent | undefined): void {
     const failed = (err: unknown) => logAboutEvent(logger, 'error', event, { err }, 'onError failed');
-    unheeded(() => onError?.(error, event), failed);
+    unheeded(() => onError?.(error, event?.forHook()), failed);
   }
 
   function tellFailure(
-    event: ReceivedWebhookEvent,
+    event: SignedEvent,
     outcome: FailedOutcome | DeadOutcome,
     startedAtMs: number,
   ): Promise<void> | undefined {
@@ -43,7 +43,7 @@ export function createReporter(
     // The error handler hears of an event once: without a queue, on the first delivery whose attempts are spent.
     const forGood = queue ? isDead : outcome.failuresBefore === 0;
     if (!forGood || !errorHandler) return undefined;
-    return guarded(() => errorHandler.handle(event, outcome.failures[0]?.error, { scheduleRetry: !queue }));
+    return guarded(() => errorHandler.handle(event.forHook(), outcome.failures[0]?.error, { scheduleRetry: !queue }));
   }
 
   return {

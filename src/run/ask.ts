@@ -56,6 +56,15 @@ export class Asker {
     });
   }
 
+  /** Asks what answers at once. @throws What `refuse` makes of a failure. */
+  call<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (cause) {
+      throw this.#options.refuse(cause);
+    }
+  }
+
   /** The question has its answer, or is given up. */
   close(question: Deadline): void {
     if (!question.after) return;

@@ -1,48 +1,29 @@
+import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { HandlerRun } from './handler-run.ts';
 import { entityKey } from './keys.ts';
-
-const MOST_STEP_CHARACTERS = 8192;
-const STEP_NAME = /^[\w.-]{1,64}$/;
 
 /** An attempt of a handler, and what it asks for on its way: what the handler's context does, and what its success records. */
 export class Attempt {
   readonly run: HandlerRun;
   /** Runs of this handler for this event, this one included. */
   readonly number: number;
+  /** The event as this attempt has it. */
+  readonly event: ReceivedWebhookEvent;
   /** The transaction that is open around the handler. */
   readonly tx: unknown;
   /** Entities of which the handler asked whether the event is stale. */
   #entities: Set<string> | undefined;
   #effect: ((db: unknown) => void) | undefined;
-  /** Steps of `once` that this attempt is at or has done. */
-  #steps: Map<string, Promise<unknown>> | undefined;
 
-  constructor(run: HandlerRun, number: number, tx?: unknown) {
+  constructor(run: HandlerRun, number: number, event: ReceivedWebhookEvent, tx?: unknown) {
     this.run = run;
     this.number = number;
+    this.event = event;
     this.tx = tx;
   }
 
   once<T>(step: string, work: () => T | Promise<T>): Promise<T> {
-    this.#steps ??= new Map();
-    const steps = this.#steps;
-    const begun = steps.get(step);
-    if (begun) return begun as Promise<T>;
-    const result = this.#runStep(step, work);
-    steps.set(step, result);
-    // A step that failed may be tried again, within the same attempt too.
-    result.catch(() => steps.delete(step));
-    return result;
-  }
-
-  async #runStep<T>(step: string, work: () => T | Promise<T>): Promise<T> {
-    const { execution, registration } = this.run;
-    if (!STEP_NAME.test(step)) throw new TypeError('A step name has 1 to 64 of the characters A-Z a-z 0-9 _ . and -.');
-    const stored = execution.checkpoints.readStep(registration, step);
-    if (stored !== undefined) return decodeStep(stored) as T;
-    const result = await work();
-    await execution.checkpoints.keepStep(registration, step, encodeStep(result, step));
-    return result;
+    return this.run.steps.once(step, work);
   }
 
   async isStale(entity: string): Promise<boolean> {
@@ -81,15 +62,4 @@ export class Attempt {
     }
     return newest;
   }
-}
-
-// No JSON text is empty, so that the empty text is free to stand for `undefined`.
-function encodeStep(result: unknown, step: string): string {
-  const value = JSON.stringify(result) ?? '';
-  if (value.length <= MOST_STEP_CHARACTERS) return value;
-  throw new TypeError(`The result of step '${step}' is over 8 kB as JSON: return a reference to it instead.`);
-}
-
-function decodeStep(value: string): unknown {
-  return value === '' ? undefined : JSON.parse(value);
 }

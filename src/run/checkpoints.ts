@@ -1,4 +1,5 @@
-import type { Claim, WebhookStore } from '../store.ts';
+import type { Claim } from '../store.ts';
+import type { AskedStore } from './guarded-store.ts';
 import type { Registration } from './handler-types.ts';
 import type { Lease } from './lease.ts';
 
@@ -10,12 +11,12 @@ export type AcquiredClaim = Extract<Claim, { status: 'acquired' }>;
  * their three meanings: `<handler>` is done, `<handler>/<step>` has a result, `<handler>/~<claim>` ran more than once.
  */
 export class Checkpoints {
-  readonly #store: WebhookStore;
+  readonly #store: AskedStore;
   readonly #lease: Lease;
   readonly #claims: number;
   #steps: Readonly<Record<string, string>>;
 
-  constructor(store: WebhookStore, lease: Lease, { steps, claims }: AcquiredClaim) {
+  constructor(store: AskedStore, lease: Lease, { steps, claims }: AcquiredClaim) {
     this.#store = store;
     this.#lease = lease;
     this.#claims = claims;

@@ -5,8 +5,7 @@ import { idempotencyKey } from './keys.ts';
 
 /** Calls the handler with its event and a context. */
 export function callHandler(attempt: Attempt): unknown {
-  const { registration, execution } = attempt.run;
-  return registration.handler(execution.job.event, new Context(attempt));
+  return attempt.run.registration.handler(attempt.event, new Context(attempt));
 }
 
 // The context is a class, since the accessors of a literal are made anew for each event (a quarter of a whole delivery), and most handlers
@@ -15,6 +14,7 @@ class Context implements HandlerContext {
   readonly attempt: number;
   readonly tx: unknown;
   readonly #attempt: Attempt;
+  #rawBody: Uint8Array | undefined;
 
   constructor(attempt: Attempt) {
     this.#attempt = attempt;
@@ -43,7 +43,9 @@ class Context implements HandlerContext {
   }
 
   get rawBody(): Uint8Array {
-    return this.#attempt.run.execution.job.body;
+    // A copy of its own: other runs are read from these bytes. `slice` keeps a Buffer a Buffer, and copies it nonetheless.
+    this.#rawBody ??= Uint8Array.prototype.slice.call(this.#attempt.run.execution.job.body);
+    return this.#rawBody;
   }
 
   get logger(): WebhookLogger {

@@ -1,10 +1,10 @@
-import type { ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookLogger } from '../report/logger.ts';
 import type { RetryPolicy } from '../retry/policy.ts';
-import type { WebhookStore } from '../store.ts';
 import type { Deadlines } from './deadlines.ts';
+import type { AskedStore } from './guarded-store.ts';
 import type { Registry } from './handler-types.ts';
 import type { RunPolicy } from './policy.ts';
+import type { SignedEvent } from './signed-event.ts';
 
 /** An event whose handlers run: what `stop` knows of an `Execution`. */
 export interface RunningEvent {
@@ -18,7 +18,7 @@ export interface RunningEvent {
 /** What every run needs and no run changes. */
 export interface Core {
   /** The integrator's store behind its guard: it answers in time or rejects with `store_unavailable`. */
-  readonly store: WebhookStore;
+  readonly store: AskedStore;
   readonly registry: Registry;
   readonly deadlines: Deadlines;
   readonly policy: RunPolicy;
@@ -30,12 +30,12 @@ export interface Core {
   /** Events whose handlers run, late ones included: for `stop`. */
   readonly running: Set<RunningEvent>;
   /** Logs what went wrong in a run and tells `onError`. */
-  report(error: unknown, event: ReceivedWebhookEvent, fields: object): void;
+  report(error: unknown, event: SignedEvent, fields: object): void;
 }
 
 /** A verified event to be processed. */
 export interface Job {
-  readonly event: ReceivedWebhookEvent;
+  readonly event: SignedEvent;
   readonly tenant: string | undefined;
   readonly key: string;
   readonly body: Uint8Array;

@@ -1,6 +1,8 @@
 import { isWebhookError } from '../errors.ts';
+import type { ReceivedWebhookEvent } from '../events/index.ts';
 import { isNonRetryableError } from '../retry/errors.ts';
 import { type RetryPolicy, retryDelayMs, retryPolicy } from '../retry/policy.ts';
+import { atOnce } from '../shared/guard.ts';
 import { isThenable } from '../shared/thenable.ts';
 import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
@@ -36,19 +38,30 @@ async function runToEnd(run: HandlerRun): Promise<HandlerResult> {
   }
 }
 
-/** Runs the handler once, in its lane if it has one; a number is how long to wait for that. */
+/** Runs the handler once, with an event of its own, and in its lane if it has one; a number is how long to wait for that. */
 function runGuarded(run: HandlerRun, number: number): Promise<number | undefined> | undefined {
+  const event = run.execution.job.event.forRun();
+  return event instanceof Promise ? event.then((own) => runWith(run, number, own)) : runWith(run, number, event);
+}
+
+function runWith(
+  run: HandlerRun,
+  number: number,
+  event: ReceivedWebhookEvent,
+): Promise<number | undefined> | undefined {
   const { serialBy } = run.registration.options;
-  if (!serialBy) return runOnce(run, number);
-  return runInLane(run, serialBy(run.execution.job.event), () => runOnce(run, number));
+  if (!serialBy) return runOnce(run, number, event);
+  const lane = atOnce(serialBy(event));
+  if (typeof lane !== 'string') throw new TypeError('`serialBy` must return a string.');
+  return runInLane(run, lane, () => runOnce(run, number, event));
 }
 
-function runOnce(run: HandlerRun, number: number): Promise<undefined> | undefined {
-  return run.registration.options.transaction ? runInTransaction(run, number) : runPlain(run, number);
+function runOnce(run: HandlerRun, number: number, event: ReceivedWebhookEvent): Promise<undefined> | undefined {
+  return run.registration.options.transaction ? runInTransaction(run, number, event) : runPlain(run, number, event);
 }
 
-function runPlain(run: HandlerRun, number: number): Promise<undefined> | undefined {
-  const attempt = new Attempt(run, number);
+function runPlain(run: HandlerRun, number: number, event: ReceivedWebhookEvent): Promise<undefined> | undefined {
+  const attempt = new Attempt(run, number, event);
   const returned = callHandler(attempt);
   return isThenable(returned) ? Promise.resolve(returned).then(() => succeed(attempt)) : succeed(attempt);
 }

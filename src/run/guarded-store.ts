@@ -1,5 +1,5 @@
 import { guarded } from '../shared/guard.ts';
-import type { Claim, FailOptions, WebhookStore } from '../store.ts';
+import type { Claim, ClaimOptions, FailOptions, WebhookStore } from '../store.ts';
 import type { Asker } from './ask.ts';
 
 const CLAIMED: ReadonlySet<unknown> = new Set([
@@ -11,13 +11,26 @@ const CLAIMED: ReadonlySet<unknown> = new Set([
 ] satisfies Claim['status'][]);
 const SAVED: ReadonlySet<unknown> = new Set(['saved', 'exists', 'lost']);
 
+/** A store as the core asks it; on the way of every delivery an answer may be there at once. */
+export interface AskedStore extends Omit<WebhookStore, 'claim' | 'complete'> {
+  claim(key: string, options: ClaimOptions): Claim | Promise<Claim>;
+  complete(key: string, token: string, tx?: unknown): boolean | Promise<boolean>;
+}
+
+/** What answers at once, and may throw. */
+export interface DirectRows {
+  claim(key: string, options: ClaimOptions): Claim;
+  complete(key: string, token: string): boolean;
+}
+
 /**
  * A store as the core uses it: whatever the given one throws, rejects with or never answers is a rejection within the
  * asker's time.
  *
  * @param giveBack - How an event is given back that was claimed when nobody waited for the claim any more.
+ * @param direct - What the store is made of, where that needs no promise.
  */
-export function guardStore(store: WebhookStore, asker: Asker, giveBack: FailOptions): WebhookStore {
+export function guardStore(store: WebhookStore, asker: Asker, giveBack: FailOptions, direct?: DirectRows): AskedStore {
   const { durable, shared, retentionMs, leaseMs, transactions } = store;
   const transaction = store.transaction?.bind(store);
 
@@ -27,7 +40,7 @@ export function guardStore(store: WebhookStore, asker: Asker, giveBack: FailOpti
     asker.ask(() => store.fail(key, claim.token, giveBack)).catch(() => undefined);
   }
 
-  return {
+  const guarded: AskedStore = {
     durable,
     shared,
     retentionMs,
@@ -47,6 +60,12 @@ export function guardStore(store: WebhookStore, asker: Asker, giveBack: FailOpti
     advance: (entity, version, tx) => asker.ask(() => store.advance(entity, version, tx)),
     sweep: (limit) => asker.ask(() => store.sweep(limit)),
     close: () => asker.ask(() => store.close()),
+  };
+  if (!direct) return guarded;
+  return {
+    ...guarded,
+    claim: (key, options) => asker.call(() => direct.claim(key, options)),
+    complete: (key, token) => asker.call(() => direct.complete(key, token)),
   };
 }
 

@@ -1,3 +1,4 @@
+import type { ReceivedWebhookEvent } from '../events/index.ts';
 import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
 import type { HandlerRun } from './handler-run.ts';
@@ -15,9 +16,11 @@ export async function runInLane(
 ): Promise<number | undefined> {
   const lease = await enterLane(run, laneKey(run, lane));
   if (!lease) return LANE_RETRY_MS;
+  run.lane = lease;
   try {
-    return await work();
+    return run.stopped ? LANE_RETRY_MS : await work();
   } finally {
+    run.lane = undefined;
     await leaveLane(run, lease);
   }
 }
@@ -39,7 +42,7 @@ async function enterLane(run: HandlerRun, key: string): Promise<Lease | undefine
 async function leaveLane({ execution, registration }: HandlerRun, lane: Lease): Promise<void> {
   lane.stop();
   try {
-    await execution.core.store.fail(lane.key, lane.token, {});
+    await execution.core.store.fail(lane.key, lane.token, { forget: true });
   } catch (error) {
     // The lane frees itself when its lease ends.
     execution.report(error, { handler: registration.id });
@@ -47,12 +50,16 @@ async function leaveLane({ execution, registration }: HandlerRun, lane: Lease): 
 }
 
 /** Runs the handler once, so that its effects and the mark that it is done are committed together or not at all. */
-export async function runInTransaction(run: HandlerRun, number: number): Promise<undefined> {
+export async function runInTransaction(
+  run: HandlerRun,
+  number: number,
+  event: ReceivedWebhookEvent,
+): Promise<undefined> {
   const { store } = run.execution.core;
   if (!store.transaction) throw new TypeError('The store has no transactions.');
   try {
     if (store.transactions === 'sync') {
-      const attempt = new Attempt(run, number);
+      const attempt = new Attempt(run, number, event);
       await callHandler(attempt);
       await store.transaction(async (tx) => {
         attempt.applyEffect(tx);
@@ -60,7 +67,7 @@ export async function runInTransaction(run: HandlerRun, number: number): Promise
       });
     } else {
       await store.transaction(async (tx) => {
-        const attempt = new Attempt(run, number, tx);
+        const attempt = new Attempt(run, number, event, tx);
         await callHandler(attempt);
         await markDone(attempt, tx);
       });

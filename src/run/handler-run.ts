@@ -1,10 +1,13 @@
 import { WebhookError } from '../errors.ts';
+import { logAboutEvent } from '../report/logger.ts';
 import { sleep, within } from '../shared/time.ts';
 import { type AcquiredClaim, Checkpoints } from './checkpoints.ts';
 import type { Core, Job } from './core.ts';
 import type { Deadline } from './deadlines.ts';
+import { guardListeners } from './guarded-signal.ts';
 import type { Registration } from './handler-types.ts';
 import { Lease } from './lease.ts';
+import { Steps } from './steps.ts';
 
 /** How a handler ended. */
 export type HandlerResult =
@@ -122,9 +125,12 @@ export class HandlerRun implements Deadline {
   readonly dueMs: number;
   before: Deadline | undefined = undefined;
   after: Deadline | undefined = undefined;
+  /** The lane that the handler runs in. */
+  lane: Lease | undefined;
   /** Made when the handler first asks for its signal, which most do not. */
   #controller: AbortController | undefined;
   #stopReason: unknown;
+  #steps: Steps | undefined;
   #result: HandlerResult | undefined;
   #ended = false;
   #settled: Promise<HandlerResult> | undefined;
@@ -158,6 +164,8 @@ export class HandlerRun implements Deadline {
   reach(): void {
     const { registration } = this;
     const error = new WebhookError('handler_timeout');
+    // Like that of the event, the lease of the lane is not extended any longer: a handler that hangs must not keep it.
+    this.lane?.stop();
     this.stop(error);
     this.execution.report(error, { handler: registration.id });
     this.#close({ status: 'failed', registration, runs: 1, error, timedOut: true });
@@ -177,9 +185,16 @@ export class HandlerRun implements Deadline {
   get signal(): AbortSignal {
     if (!this.#controller) {
       this.#controller = new AbortController();
+      guardListeners(this.#controller.signal, (err) => this.#noteListener(err));
       if (this.stopped) this.#controller.abort(this.#stopReason);
     }
     return this.#controller.signal;
+  }
+
+  /** What `once` has done, over all attempts. */
+  get steps(): Steps {
+    this.#steps ??= new Steps(this.execution.checkpoints, this.registration);
+    return this.#steps;
   }
 
   /** Waits, and tells whether the handler may go on: not when it is told to stop meanwhile. */
@@ -198,6 +213,12 @@ export class HandlerRun implements Deadline {
   /** Waits for the handler itself, at most so long: how it really ended replaces that its deadline passed. */
   async settle(mostMs: number): Promise<void> {
     if (this.#settled) this.#result = await within(mostMs, this.#settled, () => this.#result);
+  }
+
+  #noteListener(err: unknown): void {
+    const { core, job } = this.execution;
+    const fields = { err, handler: this.registration.id };
+    logAboutEvent(core.logger, 'error', job.event, fields, 'A listener of context.signal failed');
   }
 
   // The first result counts: a handler that settles after its deadline does not undo that it was late.

@@ -8,18 +8,24 @@ export interface HandlerContext {
   readonly attempt: number;
   /** Aborts at the handler's deadline, when the claim passes to another worker, and when a worker is stopped. */
   readonly signal: AbortSignal;
-  /** `<tenant:><event id>:<handler>`: the same on every attempt. Pass it to APIs that take an idempotency key. */
+  /**
+   * `<tenant:><event id>:<handler>`, a colon within one of them as `%3A`: the same on every attempt. Pass it to APIs that take
+   * an idempotency key.
+   */
   readonly idempotencyKey: string;
   /** The claim's number: grows with each claim of this event. */
   readonly fencingToken: number;
   readonly handlerName: string;
   readonly tenant?: string | undefined;
-  /** The verified bytes. */
+  /** A copy of the verified bytes. */
   readonly rawBody: Uint8Array;
   readonly logger: WebhookLogger;
   /**
-   * Runs `work` once for this event and handler: a later attempt gets the stored result. JSON of at most 8 kB is kept;
-   * step names are 1 to 64 of `A-Z a-z 0-9 _ . -`. A crash between the work and its checkpoint runs it again.
+   * Runs `work` once for this event and handler: a later attempt gets the stored result. Step names are 1 to 64 of
+   * `A-Z a-z 0-9 _ . -`. A crash between the work and its checkpoint runs it again.
+   *
+   * @returns What JSON makes of the result, the first time too.
+   * @throws NonRetryableError, at every attempt, when that is over 8 kB or no JSON: the work is done and is not run again.
    */
   once<T>(step: string, work: () => T | Promise<T>): Promise<T>;
   /** Whether this handler already applied a newer `created` for the entity. Equal seconds are not stale. */
@@ -40,7 +46,7 @@ export interface HandlerOptions<Event = ReceivedWebhookEvent> {
   readonly name?: string;
   /** Marks the handler done in the transaction of its effects: `context.tx` or `context.commit`. Default false. */
   readonly transaction?: boolean;
-  /** Runs one event of a key at a time. */
+  /** Runs one event of a key at a time. Anything but a string fails the run. */
   readonly serialBy?: (event: Event) => string;
   /** Overrides `handlerTimeoutMs`. */
   readonly timeoutMs?: number;

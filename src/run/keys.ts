@@ -10,8 +10,14 @@ export function laneKey({ execution, registration }: HandlerRun, lane: string): 
   return `lane\n${execution.job.tenant ?? ''}\n${registration.id}\n${lane}`;
 }
 
-/** The key for APIs that run a request once: the same on every attempt. */
+/** The key for APIs that run a request once: the same on every attempt, and no two handlers, events or tenants share one. */
 export function idempotencyKey({ execution, registration }: HandlerRun): string {
   const { tenant, event } = execution.job;
-  return `${tenant === undefined ? '' : `${tenant}:`}${event.id}:${registration.id}`;
+  const parts = tenant === undefined ? [event.id, registration.id] : [tenant, event.id, registration.id];
+  return parts.map(withoutColons).join(':');
+}
+
+// What a tenant, an id or a pattern has of colons is escaped as in a URL, so that those between the parts are the only ones.
+function withoutColons(part: string): string {
+  return part.replace(/[%:]/g, encodeURIComponent);
 }

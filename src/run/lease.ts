@@ -2,6 +2,7 @@ import { LeaseLostError } from '../errors.ts';
 import type { WebhookStore } from '../store.ts';
 import type { Core } from './core.ts';
 import type { Deadline, Deadlines } from './deadlines.ts';
+import type { AskedStore } from './guarded-store.ts';
 
 const LEASE_MS = 30_000;
 const HEARTBEATS_PER_LEASE = 3;
@@ -31,7 +32,7 @@ export class Lease implements Deadline {
   dueMs: number;
   before: Deadline | undefined = undefined;
   after: Deadline | undefined = undefined;
-  readonly #store: WebhookStore;
+  readonly #store: AskedStore;
   readonly #deadlines: Deadlines;
   readonly #onLost: (error: LeaseLostError) => void;
   /** When the store was last known to have the claim. */

@@ -1,5 +1,6 @@
 import { type Outcome, outcomeOfClaim } from '../outcome.ts';
 import { logAboutEvent } from '../report/logger.ts';
+import { isThenable } from '../shared/thenable.ts';
 import type { Claim } from '../store.ts';
 import type { AcquiredClaim } from './checkpoints.ts';
 import type { Core, Job } from './core.ts';
@@ -26,7 +27,8 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   const handlers = core.registry.match(job.event.type);
   if (handlers.length === 0 && !core.policy.completesUnhandled) return { outcome: { status: 'unhandled' } };
   const startedAtMs = performance.now();
-  let claim = await claimEvent(core, job);
+  const claiming = claimEvent(core, job);
+  let claim = isThenable(claiming) ? await claiming : claiming;
   if (claim.status === 'dead' && core.policy.revivesDead) claim = await revive(core, job);
   if (claim.status !== 'acquired') return { outcome: outcomeOfClaim(claim) };
   if (claim.bodyReplaced) warnOfNewBytes(core, job);
@@ -55,7 +57,7 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   return { outcome: outcomeOfFailure(execution, results), recorded };
 }
 
-function claimEvent({ store }: Core, { key, bodyHash }: Job): Promise<Claim> {
+function claimEvent({ store }: Core, { key, bodyHash }: Job): Claim | Promise<Claim> {
   return store.claim(key, { leaseMs: leaseMsOf(store), bodyHash });
 }
 

@@ -3,6 +3,7 @@ import type { DeadOutcome, FailedOutcome, HandlerFailure, InProgressOutcome, Out
 import { isNonRetryableError } from '../retry/errors.ts';
 import { retryDelayMs } from '../retry/policy.ts';
 import { describeError } from '../shared/text.ts';
+import { isThenable } from '../shared/thenable.ts';
 import { sleep } from '../shared/time.ts';
 import type { FailOptions } from '../store.ts';
 import { NoAnswerError } from './ask.ts';
@@ -28,7 +29,8 @@ export async function record(
   if (results.every((result) => result.status === 'succeeded')) {
     let completed: boolean;
     try {
-      completed = await core.store.complete(lease.key, lease.token);
+      const completing = core.store.complete(lease.key, lease.token);
+      completed = isThenable(completing) ? await completing : completing;
     } catch (error) {
       completed = await completeAgain(execution, error);
     } finally {
@@ -42,8 +44,8 @@ export async function record(
   if (stop?.aborted) return giveBack(execution, 0);
   const outcome = outcomeOfFailure(execution, results);
   if (outcome.status === 'in_progress') return giveBack(execution, outcome.retryAfterMs);
-  await fail(execution, results, outcome);
-  return outcome;
+  // Only what the store says is told: an event that it had given away meanwhile has not failed here.
+  return (await fail(execution, results, outcome)) ? outcome : passedOn(execution);
 }
 
 // A lost reply leaves open whether the event is done, so the store is asked again before the sender has to repeat it all;
@@ -98,16 +100,18 @@ async function fail(
   execution: Execution,
   results: readonly HandlerResult[],
   outcome: FailedOutcome | DeadOutcome,
-): Promise<void> {
+): Promise<boolean> {
   const { core, lease, checkpoints } = execution;
   const error = outcome.failures.map((failure) => `${failure.handlerName}: ${describeError(failure.error)}`).join('\n');
   const next = outcome.status === 'dead' ? { dead: true } : nextRun(execution, outcome.retryInMs);
+  let failed = true;
   await tell(execution, async () => {
     for (const result of results) {
       if (result.status === 'failed' && result.runs > 1) await checkpoints.noteRuns(result.registration, result.runs);
     }
-    await core.store.fail(lease.key, lease.token, { ...next, error });
+    failed = await core.store.fail(lease.key, lease.token, { ...next, error });
   });
+  return failed;
 }
 
 async function giveBack(execution: Execution, retryAfterMs: number): Promise<InProgressOutcome> {

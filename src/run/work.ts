@@ -1,19 +1,18 @@
 import { WebhookError } from '../errors.ts';
-import type { ReceivedWebhookEvent } from '../events/index.ts';
 import { type Outcome, workOutcomeOf } from '../outcome.ts';
-import { parseWebhookEvent } from '../parse.ts';
 import type { QueueWork } from '../queue.ts';
 import type { Core } from './core.ts';
 import { processEvent } from './process.ts';
+import type { SignedEvent } from './signed-event.ts';
 
 const STORE_RETRY_MS = 1000;
 
 /** What a worker needs of the handler beside its core. */
 export interface WorkHooks {
-  /** Applies the integrator's schemas. */
-  prepare(event: ReceivedWebhookEvent): Promise<ReceivedWebhookEvent>;
+  /** Reads the event of a body, with what the integrator's schemas make of it. */
+  read(body: Uint8Array): Promise<SignedEvent>;
   /** Told what became of each run. */
-  tellOutcome(event: ReceivedWebhookEvent, outcome: Outcome, startedAtMs: number): void;
+  tellOutcome(event: SignedEvent, outcome: Outcome, startedAtMs: number): void;
 }
 
 /** What a queue's workers run for each delivery. Never rejects. */
@@ -22,7 +21,7 @@ export function createWork(core: Core, hooks: WorkHooks): QueueWork {
     try {
       const startedAtMs = performance.now();
       // The bytes were verified when they were received, and are kept as they were.
-      const event = await hooks.prepare(parseWebhookEvent(delivery.body));
+      const event = await hooks.read(delivery.body);
       const { key, tenant, body, bodyHash } = delivery;
       const processing = await processEvent(core, { event, tenant, key, body, bodyHash }, signal);
       const outcome = (await processing.recorded) ?? processing.outcome;

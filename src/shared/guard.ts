@@ -25,6 +25,15 @@ export function unheeded(call: () => unknown, failed: (error: unknown) => void =
   }
 }
 
+/**
+ * Takes a value from an integrator's function that has to answer at once. Where it is a promise instead, nobody waits for that,
+ * and nobody hears how it ends.
+ */
+export function atOnce(value: unknown): unknown {
+  unheeded(() => value);
+  return value;
+}
+
 function ignore(): void {
   // Nothing can be told of a logger that throws.
 }

@@ -1,5 +1,5 @@
 import { type MemoryStoreOptions, memoryStore, type WebhookStore } from '@pathfinder/webhooks';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { recordingLogger } from '../support/deliver.ts';
 import { agreesWithModel } from './model.ts';
 
@@ -148,7 +148,7 @@ describe('memoryStore', () => {
       {
         level: 'warn',
         fields: { maxEntries: 3 },
-        message: 'memoryStore is full and forgets finished events before their time',
+        message: 'memoryStore is full and forgets events before their time',
       },
     ]);
     for (const key of ['x', 'y', 'z']) await acquire(store, key);
@@ -157,11 +157,56 @@ describe('memoryStore', () => {
 
   it('refuses rather than forgets early once maxAgeSeconds rests on it', async () => {
     const { store, wait } = open({ maxEntries: 2 });
-    store.requireRetention?.();
+    store.requireRetention?.(1000);
     for (const key of ['a', 'b']) await store.complete(key, (await acquire(store, key)).token);
     await expect(store.claim('c', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit/);
     wait(1000);
     expect((await acquire(store, 'c')).attempt).toBe(1);
+  });
+
+  it('forgets a failed event, which nobody holds, before a finished one that is younger', async () => {
+    for (const requiredMs of [0, 1000]) {
+      const { store, wait } = open({ maxEntries: 3 });
+      store.requireRetention?.(requiredMs);
+      await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
+      wait(1);
+      await store.complete('done', (await acquire(store, 'done')).token);
+      await store.fail('waiting', (await acquire(store, 'waiting')).token, { error: 'x', retryInMs: 1 });
+      await acquire(store, 'new');
+      const states = ['failed', 'done', 'waiting', 'new'].map(async (key) => (await store.get(key))?.state);
+      expect(await Promise.all(states)).toEqual([undefined, 'done', 'free', 'active']);
+    }
+  });
+
+  it('takes new events after an outage in which as many failed as it holds', async () => {
+    const { store } = open({ maxEntries: 1000 });
+    for (let n = 0; n < 1000; n++) await store.fail(`k${n}`, (await acquire(store, `k${n}`)).token, { error: 'down' });
+    for (let n = 0; n < 1000; n++) await store.complete(`n${n}`, (await acquire(store, `n${n}`)).token);
+    expect([await store.get('k999'), (await store.get('n0'))?.state]).toEqual([undefined, 'done']);
+  });
+
+  it('forgets a finished id once maxAgeSeconds no longer rests on it, whatever its retention', async () => {
+    const { store, wait } = open({ maxEntries: 2, retentionMs: 1000 });
+    store.requireRetention?.(600);
+    for (const key of ['a', 'b']) await store.complete(key, (await acquire(store, key)).token);
+    wait(599);
+    await expect(store.claim('c', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit/);
+    wait(1);
+    await acquire(store, 'c');
+    expect([await store.get('a'), (await store.get('b'))?.state]).toEqual([undefined, 'done']);
+  });
+
+  it('goes by what has really passed when the wall clock is set', async () => {
+    const store = memoryStore({ retentionMs: 60_000 });
+    await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
+    await acquire(store, 'leased');
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    for (const stepMs of [-3_600_000, 3_600_000]) {
+      vi.setSystemTime(Date.now() + stepMs);
+      expect((await store.claim('leased', { leaseMs: 100, bodyHash: 'h' })).status).toBe('busy');
+      await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
+    }
   });
 
   it('remembers the newest version of an entity, of as many as it may', async () => {

@@ -74,6 +74,7 @@ const failures: readonly FailOptions[] = [
   { error: 'x', retryInMs: 50 },
   { retryInMs: 50 },
   { error: 'x', dead: true },
+  { forget: true },
 ];
 const steps: fc.Arbitrary<Step> = fc.record({
   do: fc.constantFrom(...actions),
@@ -162,7 +163,8 @@ function createModel(): (step: Step, token: number) => unknown {
     return replaced ? { ...answer, bodyReplaced: true } : answer;
   }
 
-  function fail(row: Row, { error, retryInMs, dead = false }: FailOptions): boolean {
+  function fail(row: Row, { error, retryInMs, dead = false, forget = false }: FailOptions): boolean {
+    if (forget) return rows.delete(keyOf(row));
     const state = dead ? 'dead' : 'free';
     const counted = error === undefined ? { claims: row.claims - 1 } : { failures: row.failures + 1 };
     rows.set(keyOf(row), {

@@ -98,6 +98,11 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
     }),
   ],
   [
+    'keeps the row of a lane that is free',
+    'a claim that is forgotten leaves nothing behind, for its holder only',
+    (store) => ({ ...store, fail: (key, token, options) => store.fail(key, token, { ...options, forget: false }) }),
+  ],
+  [
     'checks first and claims later',
     'one of twenty takes over when a lease has ended',
     (store) => {

@@ -9,7 +9,7 @@ import { FROM_QUEUE } from '../../src/run/policy.ts';
 import { processEvent } from '../../src/run/process.ts';
 import { createRegistry } from '../../src/run/registry.ts';
 import { answered, bodyOf, RETRY, recordingLogger, refused } from '../support/deliver.ts';
-import { gate, guardedStore, receiverWith } from '../support/receiver.ts';
+import { gate, guardedStore, receiverWith, signedEvent } from '../support/receiver.ts';
 
 const hashOf = (body: Uint8Array) => createHash('sha256').update(body).digest('hex');
 
@@ -226,7 +226,7 @@ function workerCore(store: WebhookStore) {
     running: new Set(),
     report: (error) => void reports.push(error),
   };
-  const event = JSON.parse(bodyOf().toString()) as Job['event'];
+  const event = signedEvent();
   const job: Job = { event, tenant: undefined, key: event.id, body: bodyOf(), bodyHash: hashOf(bodyOf()) };
   return { core, registry, job, reports, logger };
 }

@@ -5,9 +5,11 @@ import {
   type WebhookHandlerOptions,
   type WebhookStore,
 } from '@pathfinder/webhooks';
+import { parseWebhookEvent } from '../../src/parse.ts';
 import { Asker } from '../../src/run/ask.ts';
 import { createDeadlines } from '../../src/run/deadlines.ts';
-import { guardStore } from '../../src/run/guarded-store.ts';
+import { type AskedStore, guardStore } from '../../src/run/guarded-store.ts';
+import { SignedEvent } from '../../src/run/signed-event.ts';
 import { bodyOf, type DeliveryOptions, deliveryOf, recordingLogger, SECRET } from './deliver.ts';
 
 /** A handler with a short backoff that remembers what it logged and told `onError`. */
@@ -43,7 +45,19 @@ export function plainAsker(timeoutMs = 5000, refuse = (cause: unknown): unknown 
 }
 
 /** A store behind the guard of a handler, which has a second for each call. */
-export function guardedStore(store: WebhookStore): WebhookStore {
+export function guardedStore(store: WebhookStore): AskedStore {
   const asker = plainAsker(1000, (cause) => new WebhookError('store_unavailable', { cause }));
   return guardStore(store, asker, { retryInMs: 0 });
+}
+
+/** The event of a body, as the flow has it once it is verified. */
+export function signedEvent(body: Uint8Array = bodyOf()): SignedEvent {
+  return new SignedEvent(parseWebhookEvent(body), body, undefined);
+}
+
+/** A promise of another library: all that it has is a `then`. */
+export function thenableOf<T>(value: T): PromiseLike<T> {
+  return Object.defineProperty({}, 'then', {
+    value: (resolve: (value: T) => void) => resolve(value),
+  }) as PromiseLike<T>;
 }

@@ -161,7 +161,8 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
       return row.state === ACTIVE || row.state === DONE;
     },
 
-    fail(key, token, { retryInMs, dead = false, error }) {
+    fail(key, token, { retryInMs, dead = false, forget: forgets = false, error }) {
+      if (forgets) return changes(sql.forgetOwned, key, token) === 1;
       const nowMs = now();
       // A claim that is given back is no lost one.
       const counts = error === undefined ? ([1, 0] as const) : ([0, 1] as const);

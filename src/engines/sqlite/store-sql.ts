@@ -88,6 +88,7 @@ export function storeStatements(p: string) {
       steps = CASE WHEN ? THEN steps END, expires_ms = NULL, queue = CASE WHEN state <> ${DONE} THEN queue END,
       due_ms = CASE WHEN state <> ${DONE} AND queue IS NOT NULL THEN ? END WHERE id = ?`,
     forget: `DELETE FROM ${p}event WHERE id = ?`,
+    forgetOwned: `DELETE FROM ${p}event WHERE ${owned}`,
     latest: `SELECT version FROM ${p}version WHERE entity = ?`,
     advance: `INSERT INTO ${p}version (entity, version) VALUES (?, ?) ON CONFLICT (entity)
       DO UPDATE SET version = excluded.version WHERE excluded.version >= version`,

@@ -55,6 +55,22 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'a claim that is forgotten leaves nothing behind, for its holder only',
+    async run({ store }) {
+      const { token } = await claim(store, 'k');
+      assert.equal(await store.fail('k', `${token}x`, { forget: true }), false);
+      assert.equal((await store.get('k'))?.state, 'active');
+      assert.equal(await store.fail('k', token, { forget: true }), true);
+      assert.equal(await store.get('k'), undefined);
+      assert.equal(await store.fail('k', token, { forget: true }), false);
+      assert.equal(await store.complete('k', token), false);
+      const next = await claim(store, 'k', LONG_MS, OTHER_HASH);
+      assert.deepEqual([next.attempt, next.claims, next.failures], [1, 1, 0]);
+      assert.equal(await store.fail('k', token, { forget: true }), false);
+      assert.equal((await store.get('k'))?.state, 'active');
+    },
+  },
+  {
     name: 'a claim that is given back counts neither as a claim nor as a failure',
     async run(bench) {
       const { store } = bench;

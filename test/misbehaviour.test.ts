@@ -1,0 +1,258 @@
+// Whatever an integrator passes in may throw, reject, answer late or never: what becomes of an event is decided without it.
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  memoryStore,
+  type StandardSchemaV1,
+  WebhookErrorHandler,
+  WebhookHandler,
+  type WebhookHandlerOptions,
+  type WebhookQueue,
+  type WebhookReply,
+  type WebhookStore,
+} from '@pathfinder/webhooks';
+import { memoryQueue } from '@pathfinder/webhooks/testing';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { answered, bodyOf, deliveryOf, RETRY, refused, SECRET } from './support/deliver.ts';
+import { thenableOf } from './support/receiver.ts';
+
+const TIMEOUT_MS = 20;
+const LATE_MS = 60;
+
+type Call = (right: () => unknown) => unknown;
+
+/** How what is called may behave; `right` is what it should have done. */
+const WAYS = {
+  'throws at once': () => {
+    throw new Error('canary');
+  },
+  'rejects with nothing': () => Promise.reject(),
+  rejects: () => Promise.reject(new Error('canary')),
+  'is a thenable': (right) => thenableOf(right()),
+  'is a thenable that throws': () =>
+    Object.defineProperty({}, 'then', {
+      get() {
+        throw new Error('canary');
+      },
+    }),
+  'returns nothing': () => undefined,
+  'never answers': () => new Promise(() => undefined),
+  'answers late': (right) => new Promise((resolve) => setTimeout(() => resolve(right()), LATE_MS)),
+  'rejects late': () => new Promise((_, reject) => setTimeout(() => reject(new Error('canary')), LATE_MS)),
+} as const satisfies Record<string, Call>;
+
+type Way = keyof typeof WAYS;
+
+const STORE_METHODS = [
+  'claim',
+  'extend',
+  'checkpoint',
+  'complete',
+  'fail',
+  'get',
+  'revive',
+  'latest',
+  'advance',
+  'sweep',
+] as const satisfies readonly (keyof WebhookStore)[];
+const HOOKS = [
+  'logger',
+  'onError',
+  'errorHandler',
+  'storeFailedEvent',
+  'sendAlert',
+  'scheduleRetry',
+  'isCritical',
+  'waitUntil',
+  'now',
+  'secret',
+  'schema',
+  'serialBy',
+  'once',
+  'listener',
+] as const;
+const QUEUE_METHODS = ['enqueue', 'stop', 'drain'] as const satisfies readonly (keyof WebhookQueue)[];
+const PARTIES = [
+  ...STORE_METHODS.map((name) => `store.${name}` as const),
+  ...QUEUE_METHODS.map((name) => `queue.${name}` as const),
+  ...HOOKS,
+];
+
+type Party = (typeof PARTIES)[number];
+
+const unhandled: unknown[] = [];
+const note = (error: unknown) => void unhandled.push(error);
+
+beforeAll(() => {
+  process.on('unhandledRejection', note);
+  process.on('uncaughtException', note);
+});
+afterAll(() => {
+  process.off('unhandledRejection', note);
+  process.off('uncaughtException', note);
+});
+
+interface Setting {
+  readonly webhooks: WebhookHandler;
+  readonly store: WebhookStore;
+  readonly queue: WebhookQueue | undefined;
+  /** Runs of the handlers that ended well, by event. */
+  readonly succeeded: string[];
+  /** From now on all parties behave. */
+  heal(): void;
+}
+
+/** A receiver of which the named parties misbehave, each in its way. */
+function build(bad: Partial<Record<Party, Way>>, queued: boolean): Setting {
+  let healed = false;
+  const via = <A extends unknown[], R>(party: Party, right: (...args: A) => R): ((...args: A) => R) => {
+    const way = bad[party];
+    if (!way) return right;
+    return (...args) => (healed ? right(...args) : (WAYS[way] as Call)(() => right(...args))) as R;
+  };
+  const misbehaving = <T extends object>(object: T, prefix: 'store' | 'queue', methods: readonly string[]): T => {
+    const changed: Record<string, unknown> = {};
+    for (const method of methods) {
+      const right = (object as Record<string, (...args: unknown[]) => unknown>)[method];
+      if (right) changed[method] = via(`${prefix}.${method}` as Party, right.bind(object));
+    }
+    return { ...object, ...changed };
+  };
+
+  const quiet = { debug() {}, info() {}, warn() {}, error() {} };
+  const logger = { ...quiet };
+  for (const level of ['debug', 'info', 'warn', 'error'] as const) logger[level] = via('logger', quiet[level]);
+  const memory = queued ? memoryQueue({ allowVolatile: true, leaseMs: 200, logger: quiet }) : undefined;
+  const rightStore = memory?.store ?? { ...memoryStore({ logger: quiet }), leaseMs: 200 };
+  const store = misbehaving(rightStore, 'store', STORE_METHODS);
+  const queue = memory && misbehaving({ ...memory, store }, 'queue', QUEUE_METHODS);
+  const schema: StandardSchemaV1 = {
+    '~standard': {
+      version: 1,
+      vendor: 'test',
+      validate: via('schema', (value: unknown) => ({ value })) as StandardSchemaV1['~standard']['validate'],
+    },
+  };
+  const step = (name: Party) => via(name, () => undefined);
+  const errorHandler = new WebhookErrorHandler({
+    storeFailedEvent: step('storeFailedEvent'),
+    sendAlert: step('sendAlert'),
+    scheduleRetry: step('scheduleRetry'),
+    isCritical: via('isCritical', () => true),
+    logger,
+  });
+  if (bad.errorHandler) errorHandler.handle = via('errorHandler', errorHandler.handle.bind(errorHandler));
+  const options: WebhookHandlerOptions = {
+    secret: via('secret', () => ({ secret: SECRET, tenant: 'acme' })),
+    events: { 'user.updated': schema },
+    errorHandler,
+    onError: via('onError', () => undefined),
+    waitUntil: via('waitUntil', () => undefined),
+    now: via('now', () => Date.now()),
+    logger,
+    storeTimeoutMs: TIMEOUT_MS,
+    handlerTimeoutMs: 400,
+    retry: queued ? { attempts: 1000, baseMs: 20, factor: 1 } : { attempts: 2, baseMs: 1 },
+    ...(queue ? { queue } : { store }),
+  };
+  const webhooks = new WebhookHandler(options as WebhookHandlerOptions<Record<never, never>>);
+  const succeeded: string[] = [];
+  webhooks.on(
+    'user.*',
+    async (event, context) => {
+      context.signal.addEventListener('abort', via('listener', () => undefined) as () => void);
+      await context.once(
+        'step',
+        via('once', () => 1),
+      );
+      await context.isStale('user_1');
+      if (event.id.startsWith('failing')) throw new Error('canary');
+      // Beyond the deadline, so that the signal aborts.
+      if (event.id.startsWith('hanging')) await sleep(450);
+      succeeded.push(event.id);
+    },
+    { name: 'main', serialBy: via('serialBy', (event) => event.id) },
+  );
+  webhooks.on('user.*', () => undefined, { name: 'second' });
+  return {
+    webhooks,
+    store: rightStore,
+    queue: memory,
+    succeeded,
+    heal() {
+      healed = true;
+    },
+  };
+}
+
+function deliver({ webhooks }: Setting, id: string): Promise<WebhookReply> {
+  return webhooks.receive(deliveryOf(bodyOf({ id, type: 'user.updated' })));
+}
+
+const REPLIES = [
+  refused(401, 'invalid_signature'), // the secret's function knew no such tenant
+  answered('processed', 2),
+  answered('processed', 1),
+  answered('duplicate'),
+  answered('queued', 0, 0, 202),
+  answered('failed', 2, 1, 500),
+  answered('failed', 1, 1, 500),
+  ...['in_progress', 'store_unavailable', 'queue_unavailable', 'secret_unavailable'].map((code) =>
+    refused(503, code, RETRY),
+  ),
+];
+
+/** What holds whoever misbehaves: replies are documented and in time, the process lives, and once all is well the event runs. */
+async function withstands(bad: Partial<Record<Party, Way>>, queued: boolean): Promise<void> {
+  const setting = build(bad, queued);
+  const { webhooks, queue, store, succeeded } = setting;
+  if (queued) await webhooks.start({ concurrency: 4 });
+  const startedAtMs = performance.now();
+  const replies = await Promise.all([deliver(setting, 'evt_1'), deliver(setting, 'failing_1')]);
+  for (const reply of replies) expect(REPLIES).toContainEqual(reply);
+  expect(performance.now() - startedAtMs).toBeLessThan(6000);
+  if (bad.listener) expect(REPLIES).toContainEqual(await deliver(setting, 'hanging_1'));
+  await sleep(LATE_MS + 20);
+  setting.heal();
+  // A sender repeats what was not acknowledged; what was acknowledged comes to its end by itself.
+  const acknowledged = (replies[0]?.status ?? 500) < 300;
+  await vi.waitFor(
+    async () => {
+      if (!acknowledged) expect((await deliver(setting, 'evt_1')).status).toBeLessThan(300);
+      expect(succeeded).toContain('evt_1');
+      expect((await store.get('acme\nevt_1'))?.state).toBe('done');
+    },
+    { timeout: 8000, interval: 20 },
+  );
+  await webhooks.stop({ timeoutMs: 2000 });
+  await queue?.stop({ timeoutMs: 100 });
+}
+
+const ways = Object.keys(WAYS) as Way[];
+
+describe.each([
+  ['over requests', false],
+  ['over the queue', true],
+] as const)('%s', (_, queued) => {
+  const parties = PARTIES.filter((party) => queued || !party.startsWith('queue.'));
+
+  it.each(parties)('nothing is lost when %s misbehaves', async (party) => {
+    unhandled.length = 0;
+    const named = async (way: Way) =>
+      withstands({ [party]: way }, queued).catch((cause) => {
+        throw new Error(`${party} ${way}`, { cause });
+      });
+    await Promise.all(ways.map(named));
+    expect(unhandled).toEqual([]);
+  });
+
+  it('nothing is lost when several misbehave, each in its way', async () => {
+    unhandled.length = 0;
+    const several = fc.dictionary(fc.constantFrom(...parties), fc.constantFrom(...ways), { minKeys: 2, maxKeys: 4 });
+    await fc.assert(
+      fc.asyncProperty(several, (bad) => withstands(bad, queued)),
+      { numRuns: 10 },
+    );
+    expect(unhandled).toEqual([]);
+  });
+});
