@@ -3,7 +3,7 @@ import { Background } from './background.ts';
 import { memoryRowsOf, memoryStore } from './engines/memory/store.ts';
 import { WebhookError, type WebhookErrorCode } from './errors.ts';
 import { WEBHOOK_EVENT_TYPES } from './events/index.ts';
-import { readOptions, type WebhookHandlerOptions } from './options.ts';
+import { checkOptions, readOptions, type WebhookHandlerOptions } from './options.ts';
 import { parseWebhookEvent } from './parse.ts';
 import type { QueueWork } from './queue.ts';
 import type { Flow } from './receive.ts';
@@ -35,6 +35,7 @@ export interface Assembled {
  * @throws TypeError for an unusable secret, and for options that make no sense or would lose events quietly.
  */
 export function assemble(options: WebhookHandlerOptions, drain: () => Promise<unknown> | undefined): Assembled {
+  checkOptions(options);
   const { queue, events, waitUntil } = options;
   const givenStore = options.store ?? queue?.store ?? memoryStore();
   const settings = readOptions(options, givenStore);

@@ -2,6 +2,7 @@ import { requireDigest, toBytes } from './accept.ts';
 import { refuseMismatch } from './authenticate.ts';
 import type { ReceivedWebhookEvent } from './events/index.ts';
 import { parseWebhookEvent } from './parse.ts';
+import { checkNames, type OptionNames } from './shared/check.ts';
 import { createKeyring, type WebhookPayload, type WebhookSecret, type WebhookSignature } from './signature.ts';
 import { type AgeLimits, ageProblem, validateBuiltIn } from './validate.ts';
 
@@ -12,6 +13,13 @@ export interface ConstructWebhookEventOptions extends AgeLimits {
   /** Unix milliseconds. Default `Date.now`. */
   readonly now?: (() => number) | undefined;
 }
+
+const NAMES: OptionNames<ConstructWebhookEventOptions> = {
+  maxAgeSeconds: true,
+  futureSkewSeconds: true,
+  validation: true,
+  now: true,
+};
 
 const keyring = /* @__PURE__ */ createKeyring();
 
@@ -29,6 +37,7 @@ export function constructWebhookEvent(
   secret: WebhookSecret,
   options: ConstructWebhookEventOptions = {},
 ): ReceivedWebhookEvent {
+  checkNames('constructWebhookEvent', options, NAMES);
   const keys = keyring(secret);
   const body = toBytes(payload);
   refuseMismatch(body, requireDigest(signature), keys);

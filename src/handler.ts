@@ -7,6 +7,7 @@ import type {
   WebhookReceiver,
   WebhookReply,
 } from './delivery.ts';
+import { isWebhookError, type WebhookError } from './errors.ts';
 import {
   type EventFor,
   type EventPattern,
@@ -21,10 +22,12 @@ import type { QueueWork, WebhookQueue } from './queue.ts';
 import { admitDelivery, type Flow, processDelivery, receiveDelivery } from './receive.ts';
 import type { WebhookLogger } from './report/logger.ts';
 import type { WebhookMetrics } from './report/metrics.ts';
-import { replyTo, replyToError } from './respond.ts';
+import { isResult, replyTo, replyToError } from './respond.ts';
 import type { Core } from './run/core.ts';
 import type { Handler, HandlerOptions } from './run/handler-types.ts';
+import { durationOrZero } from './shared/check.ts';
 import { guarded } from './shared/guard.ts';
+import { isError } from './shared/realm.ts';
 import type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 import { stopAll } from './stop.ts';
 
@@ -134,9 +137,16 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     return processDelivery(this.#flow, arrive, this.#core.logger);
   }
 
-  /** The reply that `receive` would have given for a result of `handle`. */
-  reply(result: WebhookResult): WebhookReply {
-    return replyTo(result);
+  /**
+   * The reply that `receive` would have given for a result of `handle`, or for the error with which that rejected. Prefer
+   * `receive` where you can: it never rejects.
+   *
+   * @throws Any other error that it is given, as it is; TypeError for what is neither.
+   */
+  reply(result: WebhookResult | WebhookError): WebhookReply {
+    if (isWebhookError(result)) return replyToError(result);
+    if (isResult(result)) return replyTo(result);
+    throw isError(result) ? result : new TypeError('Pass reply a result of handle, or its error.');
   }
 
   /** Verifies and reads a delivery without running or remembering it: for those who dispatch by themselves. */
@@ -176,6 +186,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    * @param options - `timeoutMs`: how long that may take, default 10,000.
    */
   async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    durationOrZero('timeoutMs', timeoutMs);
     this.#started = false;
     await stopAll({ ...this.#flow, running: this.#core.running, logger: this.#core.logger }, timeoutMs);
   }
@@ -201,5 +212,5 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
 function isOptions<E extends EventSchemas>(
   given: WebhookSecret | WebhookHandlerOptions<E>,
 ): given is WebhookHandlerOptions<E> {
-  return typeof given === 'object' && given !== null && !Array.isArray(given) && !(given instanceof Uint8Array);
+  return typeof given === 'object' && given !== null && !Array.isArray(given) && !ArrayBuffer.isView(given);
 }

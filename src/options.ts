@@ -10,7 +10,7 @@ import {
   type RetryPolicyOptions,
   retryPolicy,
 } from './retry/policy.ts';
-import { check, notNegative, positive } from './shared/check.ts';
+import { check, checkMethods, checkNames, duration, notNegative, type OptionNames, positive } from './shared/check.ts';
 import { atOnce } from './shared/guard.ts';
 import type { WebhookSecret } from './signature.ts';
 import type { WebhookStore } from './store.ts';
@@ -66,6 +66,61 @@ export interface Settings {
   readonly now: () => number;
 }
 
+const NAMES: OptionNames<WebhookHandlerOptions> = {
+  secret: true,
+  store: true,
+  queue: true,
+  retry: true,
+  handlerTimeoutMs: true,
+  storeTimeoutMs: true,
+  maxBodyBytes: true,
+  bodyTimeoutMs: true,
+  maxAgeSeconds: true,
+  futureSkewSeconds: true,
+  validation: true,
+  events: true,
+  errorHandler: true,
+  onError: true,
+  waitUntil: true,
+  logger: true,
+  now: true,
+};
+const STORE_METHODS = [
+  'claim',
+  'extend',
+  'checkpoint',
+  'complete',
+  'fail',
+  'get',
+  'revive',
+  'latest',
+  'advance',
+  'sweep',
+];
+const QUEUE_METHODS = ['enqueue', 'start', 'stop', 'drain'];
+
+/**
+ * Refuses what is passed in and would fail only when an event comes.
+ *
+ * @throws TypeError for a name that is no option, and for what lacks the methods of what it stands for.
+ */
+export function checkOptions(options: WebhookHandlerOptions): void {
+  checkNames('WebhookHandler', options, NAMES);
+  const { store, queue, logger, errorHandler, events = {} } = options;
+  if (store !== undefined) checkMethods('store', store, STORE_METHODS);
+  if (queue !== undefined) {
+    checkMethods('queue', queue, QUEUE_METHODS);
+    checkMethods('queue.store', queue.store, STORE_METHODS);
+  }
+  if (logger !== undefined) checkMethods('logger', logger, ['debug', 'info', 'warn', 'error']);
+  if (errorHandler !== undefined) checkMethods('errorHandler', errorHandler, ['handle']);
+  for (const name of ['onError', 'waitUntil', 'now'] as const) {
+    check(options[name] === undefined || typeof options[name] === 'function', `\`${name}\``, 'a function');
+  }
+  for (const [type, schema] of Object.entries(events))
+    checkMethods(`events['${type}']['~standard']`, schema?.['~standard'], ['validate']);
+}
+
 /** @throws TypeError for options that make no sense, or that would lose events quietly. */
 export function readOptions(options: WebhookHandlerOptions, store: WebhookStore): Settings {
   const { queue, maxAgeSeconds, futureSkewSeconds = FUTURE_SKEW_SECONDS, validation = 'report' } = options;
@@ -74,9 +129,9 @@ export function readOptions(options: WebhookHandlerOptions, store: WebhookStore)
   if (maxAgeSeconds !== undefined) checkRetention(maxAgeSeconds, futureSkewSeconds, store);
   return {
     maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes ?? 1_048_576),
-    bodyTimeoutMs: positive('bodyTimeoutMs', options.bodyTimeoutMs ?? 10_000),
-    handlerTimeoutMs: positive('handlerTimeoutMs', options.handlerTimeoutMs ?? (queue ? 60_000 : 10_000)),
-    storeTimeoutMs: positive('storeTimeoutMs', options.storeTimeoutMs ?? 5000),
+    bodyTimeoutMs: duration('bodyTimeoutMs', options.bodyTimeoutMs ?? 10_000),
+    handlerTimeoutMs: duration('handlerTimeoutMs', options.handlerTimeoutMs ?? (queue ? 60_000 : 10_000)),
+    storeTimeoutMs: duration('storeTimeoutMs', options.storeTimeoutMs ?? 5000),
     age: { maxAgeSeconds, futureSkewSeconds },
     rejectDrift: validation === 'reject',
     retry: retryPolicy(options.retry ?? {}, queue ? QUEUED_RETRY : IN_PROCESS_RETRY),

@@ -19,6 +19,12 @@ const STATUS: Readonly<Record<WebhookResultStatus, number>> = {
   in_progress: 503,
 };
 
+/** Whether the value is a result, of this or any other copy of the package. */
+export function isResult(value: unknown): value is WebhookResult {
+  const status = (value as Partial<WebhookResult> | null | undefined)?.status;
+  return typeof status === 'string' && Object.hasOwn(STATUS, status);
+}
+
 /** The reply to a delivery that was verified. Nothing of the delivery is in it. */
 export function replyTo(result: WebhookResult): WebhookReply {
   const { status, processed, failed } = result;

@@ -1,6 +1,6 @@
 import { hmacVerifier } from '#hmac';
 import type { HmacVerifier } from './hmac/types.ts';
-import { bytesOf } from './shared/bytes.ts';
+import { bytesOf, isBytes } from './shared/bytes.ts';
 
 /** The raw body of a delivery, as it came off the network. A `Buffer` is a `Uint8Array`. */
 export type WebhookPayload = string | Uint8Array | ArrayBuffer;
@@ -74,7 +74,7 @@ export function createKeyring(): (secret: WebhookSecret) => readonly HmacVerifie
 function encodeSecret(secret: unknown): Uint8Array {
   // An ill-formed string would be hashed as another one; white space around a secret is a slip of copying.
   const isText = typeof secret === 'string' && !/^\s|\s$|\p{Cs}/u.test(secret);
-  const bytes = isText || secret instanceof Uint8Array ? bytesOf(secret) : undefined;
+  const bytes = isText || isBytes(secret) ? bytesOf(secret) : undefined;
   if (bytes?.length) return bytes;
   throw new TypeError(SECRET_CURE);
 }

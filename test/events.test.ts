@@ -6,13 +6,13 @@ import {
   isWebhookEvent,
   isWebhookEventType,
   matchesPattern,
-  nearestEventType,
   type ReceivedWebhookEvent,
   WEBHOOK_EVENT_TYPES,
   type WebhookEventType,
   webhookEventDefinitions,
   webhookEventSchemas,
 } from '../src/events/index.ts';
+import { nearestName } from '../src/shared/nearest.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
@@ -366,20 +366,20 @@ describe('the nearest name', () => {
     ['', undefined],
     ['x'.repeat(100_000), undefined],
   ])('of %s is %s', (name, nearest) => {
-    expect(nearestEventType(name, WEBHOOK_EVENT_TYPES)).toBe(nearest);
+    expect(nearestName(name, WEBHOOK_EVENT_TYPES)).toBe(nearest);
   });
 
   test('is the first of several that are equally near, and the nearer of two', () => {
-    expect(nearestEventType('own.c', ['own.a', 'own.b'])).toBe('own.a');
-    expect(nearestEventType('own.bc', ['own.a', 'own.b'])).toBe('own.b');
-    expect(nearestEventType('own.a', [])).toBeUndefined();
+    expect(nearestName('own.c', ['own.a', 'own.b'])).toBe('own.a');
+    expect(nearestName('own.bc', ['own.a', 'own.b'])).toBe('own.b');
+    expect(nearestName('own.a', [])).toBeUndefined();
   });
 
   test('is found over three mistakes and not over four', () => {
-    expect(nearestEventType('user.creXXX', ['user.created'])).toBeUndefined();
-    expect(nearestEventType('user.creaXXX', ['user.created'])).toBe('user.created');
-    expect(nearestEventType('XXXXuser.created', ['user.created'])).toBeUndefined();
-    expect(nearestEventType('XXXuser.created', ['user.created'])).toBe('user.created');
+    expect(nearestName('user.creXXX', ['user.created'])).toBeUndefined();
+    expect(nearestName('user.creaXXX', ['user.created'])).toBe('user.created');
+    expect(nearestName('XXXXuser.created', ['user.created'])).toBeUndefined();
+    expect(nearestName('XXXuser.created', ['user.created'])).toBe('user.created');
   });
 
   test('is what the whole table of distances says it is', () => {
@@ -388,7 +388,7 @@ describe('the nearest name', () => {
       fc.property(name, fc.array(name, { maxLength: 5 }), (misspelt, names) => {
         const distances = names.map((each) => distanceOf(misspelt, each));
         const least = Math.min(...distances);
-        expect(nearestEventType(misspelt, names)).toBe(least <= 3 ? names[distances.indexOf(least)] : undefined);
+        expect(nearestName(misspelt, names)).toBe(least <= 3 ? names[distances.indexOf(least)] : undefined);
       }),
       { numRuns: 1000 },
     );
@@ -407,7 +407,7 @@ describe('the nearest name', () => {
           const start = place % (name.length + 1);
           return name.slice(0, start) + add + name.slice(start + drop);
         }, type as string);
-        expect(nearestEventType(misspelt, [type])).toBe(type);
+        expect(nearestName(misspelt, [type])).toBe(type);
       }),
     );
   });

@@ -2,7 +2,7 @@ import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import { resultOf } from '../src/outcome.ts';
 import { replyTo, replyToError } from '../src/respond.ts';
-import { eventOf, HEADERS, RETRY } from './support/deliver.ts';
+import { answered, bodyOf, eventOf, HEADERS, RETRY, refused, sign } from './support/deliver.ts';
 import { receiverWith, signedEvent } from './support/receiver.ts';
 
 const event = signedEvent();
@@ -20,6 +20,36 @@ describe('the reply to a result', () => {
     const result = resultOf(status, event, processed, failed);
     expect(replyTo(result)).toEqual({ status: code, headers: HEADERS, body });
     expect(receiverWith().webhooks.reply(result)).toEqual(replyTo(result));
+  });
+
+  it('to an error of handle is that of receive', async () => {
+    const { webhooks } = receiverWith();
+    for (const code of WEBHOOK_ERROR_CODES) {
+      const error = new WebhookError(code);
+      expect(webhooks.reply(error)).toEqual(replyToError(error));
+    }
+    const [body, signature] = [bodyOf(), sign(bodyOf())];
+    const answer = (...given: Parameters<typeof webhooks.handle>) =>
+      webhooks.handle(...given).then(
+        (result) => webhooks.reply(result),
+        (error) => webhooks.reply(error),
+      );
+    expect([await answer(body, undefined), await answer(body, sign('other')), await answer(body, signature)]).toEqual([
+      refused(401, 'invalid_signature'),
+      refused(401, 'invalid_signature'),
+      answered('unhandled'),
+    ]);
+  });
+
+  it('is for nothing else: other errors are thrown on', () => {
+    const { webhooks } = receiverWith();
+    const error = new RangeError('canary');
+    expect(() => webhooks.reply(error as never)).toThrow(error);
+    for (const value of [undefined, null, {}, { status: 'sent' }, { status: 'toString' }, 'processed']) {
+      expect(() => webhooks.reply(value as never)).toThrow(
+        new TypeError('Pass reply a result of handle, or its error.'),
+      );
+    }
   });
 
   it('in_progress asks to come back', () => {

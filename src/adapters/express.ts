@@ -22,6 +22,8 @@ declare global {
 /** A request as Express 4 and 5 hand it on. */
 export interface ExpressRequest extends NodeRequest {
   webhookEvent?: ReceivedWebhookEvent | undefined;
+  /** Set by body parsers, and by `webhookMiddleware`: the body has been read. */
+  _body?: boolean | undefined;
 }
 
 /** A handler or middleware that fits `RequestHandler` of Express 4 and 5. */
@@ -59,11 +61,22 @@ export function webhookMiddleware(webhooks: WebhookReceiver): ExpressHandler {
   return (request, response, next) => {
     webhooks
       .admit(readNodeDelivery(request, webhooks.limits))
-      .then((admission) => {
+      .then(async (admission) => {
         if ('reply' in admission) return writeNodeReply(response, admission.reply);
         request.webhookEvent = admission.event;
+        await tellParsers(request);
         return next();
       })
       .catch(next);
   };
+}
+
+// Parsers that come later would wait for a body that is gone. Those of Express 4 look at this mark, those of Express 5 whether the
+// stream has ended, which a body that was read in one piece has not quite.
+async function tellParsers(request: ExpressRequest): Promise<void> {
+  request._body = true;
+  if (!request.readableDidRead || request.readableEnded || request.destroyed) return;
+  await new Promise<void>((resolve) => {
+    request.once('end', resolve).once('close', resolve);
+  });
 }

@@ -9,6 +9,7 @@ import {
   WebhookError,
   type WebhookReply,
 } from '../index.ts';
+import { bytesOf, isBytes } from '../shared/bytes.ts';
 
 /** A request of node:http, with what body parsers and platforms add to it. */
 export interface NodeRequest extends IncomingMessage {
@@ -72,9 +73,8 @@ export function writeNodeReply(response: ServerResponse, { status, headers, body
 }
 
 function keptBytes({ rawBody, body }: NodeExtras): Uint8Array | undefined {
-  if (typeof rawBody === 'string') return new TextEncoder().encode(rawBody);
-  if (rawBody instanceof Uint8Array) return rawBody;
-  return body instanceof Uint8Array ? body : undefined;
+  if (typeof rawBody === 'string' || isBytes(rawBody)) return bytesOf(rawBody);
+  return isBytes(body) ? bytesOf(body) : undefined;
 }
 
 // A stream with an encoding gives text, of which the bytes cannot be had back.

@@ -1,4 +1,4 @@
-import { check } from '../shared/check.ts';
+import { check, checkNames, type OptionNames } from '../shared/check.ts';
 import { MOST_TIMER_MS } from '../shared/time.ts';
 /** When a call that changes nothing by being repeated (`list`, `update`, `delete`) is made again. */
 export interface ClientRetryOptions {
@@ -46,8 +46,28 @@ export interface ClientSettings {
   readonly now: () => number;
 }
 
+const NAMES: OptionNames<PathfinderWebhooksClientOptions> = {
+  token: true,
+  baseUrl: true,
+  fetch: true,
+  timeoutMs: true,
+  maxResponseBytes: true,
+  retry: true,
+  random: true,
+  sleep: true,
+  now: true,
+};
+const RETRY_NAMES: OptionNames<ClientRetryOptions> = {
+  attempts: true,
+  baseMs: true,
+  capMs: true,
+  maxRetryAfterMs: true,
+};
+
 /** Fills in the defaults. @throws TypeError for what makes no sense, without quoting it. @internal */
 export function readClientOptions(options: PathfinderWebhooksClientOptions): ClientSettings {
+  checkNames('PathfinderWebhooksClient', options, NAMES);
+  checkNames('the retry of PathfinderWebhooksClient', options.retry ?? {}, RETRY_NAMES);
   const { token, timeoutMs = 30_000, maxResponseBytes = 1_048_576 } = options;
   const { attempts = 3, baseMs = 200, capMs = 5000, maxRetryAfterMs = 20_000 } = options.retry ?? {};
   checkToken(token);
@@ -55,7 +75,11 @@ export function readClientOptions(options: PathfinderWebhooksClientOptions): Cli
   checkOption(Number.isInteger(maxResponseBytes) && maxResponseBytes > 0, 'maxResponseBytes', 'a whole number above 0');
   checkOption(Number.isInteger(attempts) && attempts >= 1, 'retry.attempts', 'a whole number from 1');
   for (const [name, ms] of Object.entries({ baseMs, capMs, maxRetryAfterMs })) {
-    checkOption(Number.isFinite(ms) && ms >= 0, `retry.${name}`, 'a number of milliseconds from 0');
+    checkOption(
+      Number.isFinite(ms) && ms >= 0 && ms <= MOST_TIMER_MS,
+      `retry.${name}`,
+      'a number of milliseconds from 0',
+    );
   }
   return {
     token,

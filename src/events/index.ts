@@ -3,7 +3,6 @@ export type { AuthEventData, Session } from './auth.ts';
 export type { EventDefinition } from './definition.ts';
 export type { UnknownWebhookEvent, WebhookEventEnvelope } from './envelope.ts';
 export type { Competency, Experience, ExperienceAnalysis, ExperienceEventData } from './experience.ts';
-export { nearestEventType } from './nearest.ts';
 export type {
   DottedPrefix,
   EventFor,

@@ -1,4 +1,5 @@
 import type { ReceivedWebhookEvent, WebhookEventType } from '../events/index.ts';
+import { checkNames, type OptionNames } from '../shared/check.ts';
 import { consoleLogger, logAboutEvent, type WebhookLogger } from './logger.ts';
 
 /** The event types whose failure is worth an alert unless you say otherwise. */
@@ -21,6 +22,14 @@ export interface WebhookErrorHandlerOptions {
   /** Default: the console. */
   readonly logger?: WebhookLogger | undefined;
 }
+
+const NAMES: OptionNames<WebhookErrorHandlerOptions> = {
+  storeFailedEvent: true,
+  sendAlert: true,
+  scheduleRetry: true,
+  isCritical: true,
+  logger: true,
+};
 
 /** Options of {@link WebhookErrorHandler.handle}. */
 export interface HandleFailureOptions {
@@ -47,6 +56,7 @@ export class WebhookErrorHandler {
 
   /** Takes the steps; without any, a failure is only logged. */
   constructor(options: WebhookErrorHandlerOptions = {}) {
+    checkNames('WebhookErrorHandler', options, NAMES);
     this.#steps = stepsOf(new.target, options);
   }
 

@@ -1,4 +1,5 @@
 import { WEBHOOK_EVENT_TYPES } from '../events/index.ts';
+import { checkNames } from '../shared/check.ts';
 
 const LATENCIES = 100;
 const MOST_REJECTION_CODES = 64;
@@ -87,7 +88,9 @@ export class WebhookMetrics {
   #deadLetters = 0;
 
   /** Starts at zero, now. */
-  constructor({ types = [], now = Date.now }: WebhookMetricsOptions = {}) {
+  constructor(options: WebhookMetricsOptions = {}) {
+    checkNames('WebhookMetrics', options, { types: true, now: true });
+    const { types = [], now = Date.now } = options;
     this.#now = now;
     this.#sinceMs = now();
     for (const type of [...WEBHOOK_EVENT_TYPES, ...types]) this.#byType.set(type, { received: 0, processed: 0 });

@@ -1,3 +1,5 @@
+import { tagOf } from '../shared/realm.ts';
+
 /** The longest wait that an error can ask for: 24 hours, in milliseconds. */
 export const MAX_RETRY_AFTER_MS = 86_400_000;
 
@@ -100,7 +102,7 @@ function headerWaitMs(headers: unknown, now: number): number | undefined {
 
 function readWaitMs(wait: unknown, now: number, numberUnitMs: number): number | undefined {
   if (typeof wait === 'number') return clampWaitMs(wait * numberUnitMs);
-  if (wait instanceof Date) return clampWaitMs(wait.getTime() - now);
+  if (tagOf(wait) === 'Date') return clampWaitMs((wait as Date).getTime() - now);
   if (typeof wait !== 'string' || wait.length > 64) return undefined;
   const [, amount, unit = 's'] = /^\s*(\d+(?:\.\d+)?) ?(ms|[smhd])?\s*$/.exec(wait) ?? [];
   if (amount !== undefined) return clampWaitMs(Number(amount) * (UNIT_MS[unit] ?? 0));

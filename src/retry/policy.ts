@@ -1,5 +1,8 @@
-import { check } from '../shared/check.ts';
+import { check, checkNames, type OptionNames } from '../shared/check.ts';
+import { MOST_TIMER_MS } from '../shared/time.ts';
 import { MAX_RETRY_AFTER_MS, retryAfterMs } from './errors.ts';
+
+const DELAY = `a number of milliseconds from 0 and at most ${MOST_TIMER_MS}`;
 
 /**
  * How much of a delay is chance. With `ceiling` the delay before jitter: `full` waits 0 to `ceiling`, `equal` waits half
@@ -54,12 +57,28 @@ export const QUEUED_RETRY: RetryPolicy = {
   jitter: 'equal',
 };
 
+/** The names of {@link RetryPolicyOptions}. */
+export const RETRY_POLICY_NAMES: OptionNames<RetryPolicyOptions> = {
+  attempts: true,
+  baseMs: true,
+  factor: true,
+  capMs: true,
+  jitter: true,
+  schedule: true,
+};
+
 /**
  * Checks `options` and fills what they leave open from `defaults`.
  *
- * @throws TypeError when a member is not a usable number, an unknown kind of jitter or an empty schedule.
+ * @throws TypeError for a name that is no option, and when a member is not a usable number, an unknown kind of jitter or an empty schedule.
  */
 export function retryPolicy(options: RetryPolicyOptions, defaults: RetryPolicy): RetryPolicy {
+  checkNames('retry', options, RETRY_POLICY_NAMES);
+  return policyOf(options, defaults);
+}
+
+/** The same, for options that have other members beside. */
+export function policyOf(options: RetryPolicyOptions, defaults: RetryPolicy): RetryPolicy {
   const { baseMs = defaults.baseMs, factor = defaults.factor, capMs = defaults.capMs } = options;
   const schedule = options.schedule ?? defaults.schedule;
   const attempts = options.attempts ?? (options.schedule ? options.schedule.length + 1 : defaults.attempts);
@@ -69,13 +88,13 @@ export function retryPolicy(options: RetryPolicyOptions, defaults: RetryPolicy):
     'attempts',
     'a whole number from 1',
   );
-  checkRetry(isDelay(baseMs), 'baseMs', 'a number of milliseconds from 0');
+  checkRetry(isDelay(baseMs), 'baseMs', DELAY);
   checkRetry(Number.isFinite(factor) && factor >= 1, 'factor', 'a number from 1');
-  checkRetry(isDelay(capMs), 'capMs', 'a number of milliseconds from 0');
+  checkRetry(isDelay(capMs), 'capMs', DELAY);
   checkRetry(jitter === 'full' || jitter === 'equal' || jitter === 'none', 'jitter', "'full', 'equal' or 'none'");
   if (schedule === undefined) return { attempts, baseMs, factor, capMs, jitter };
   const listed = Array.isArray(schedule) && schedule.length > 0 && schedule.every(isDelay);
-  checkRetry(listed, 'schedule', 'an array of at least one number of milliseconds');
+  checkRetry(listed, 'schedule', `an array of at least one such number: ${DELAY}`);
   return { attempts, baseMs, factor, capMs, jitter, schedule: [...schedule] };
 }
 
@@ -123,7 +142,7 @@ function delayCeilingMs(failures: number, { schedule, baseMs, factor, capMs }: R
 }
 
 function isDelay(ms: number): boolean {
-  return Number.isFinite(ms) && ms >= 0;
+  return typeof ms === 'number' && ms >= 0 && ms <= MOST_TIMER_MS;
 }
 
 function checkRetry(ok: boolean, option: string, wanted: string): void {

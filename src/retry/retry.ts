@@ -1,8 +1,9 @@
 import { logAboutEvent, type WebhookLogger } from '../report/logger.ts';
+import { checkNames, type OptionNames } from '../shared/check.ts';
 import { messageOf } from '../shared/text.ts';
 import { sleep } from '../shared/time.ts';
 import { isNonRetryableError, MAX_RETRY_AFTER_MS } from './errors.ts';
-import { IN_PROCESS_RETRY, type RetryPolicyOptions, retryDelayMs, retryPolicy } from './policy.ts';
+import { IN_PROCESS_RETRY, policyOf, RETRY_POLICY_NAMES, type RetryPolicyOptions, retryDelayMs } from './policy.ts';
 
 /** How to wait between runs, and what to inject. */
 export interface RetryWaitOptions {
@@ -19,6 +20,15 @@ export interface RetryWaitOptions {
   /** Default {@link sleep}. */
   readonly sleep?: ((ms: number, signal: AbortSignal | undefined) => Promise<void>) | undefined;
 }
+
+const WAIT_NAMES: OptionNames<RetryWaitOptions> = {
+  signal: true,
+  retryIf: true,
+  onRetry: true,
+  random: true,
+  now: true,
+  sleep: true,
+};
 
 /**
  * Options of {@link retry}. Defaults: `attempts` 3, `baseMs` 200, `factor` 2, `capMs` 30,000, `jitter` `full`; with a
@@ -38,7 +48,8 @@ export async function retry<T>(
   work: (attempt: number, signal: AbortSignal | undefined) => T | Promise<T>,
   options: RetryOptions = {},
 ): Promise<T> {
-  const policy = retryPolicy(options, IN_PROCESS_RETRY);
+  checkNames('retry', options, { ...RETRY_POLICY_NAMES, ...WAIT_NAMES });
+  const policy = policyOf(options, IN_PROCESS_RETRY);
   const { signal, retryIf, onRetry, random = Math.random, now = Date.now, sleep: wait = sleep } = options;
   for (let attempt = 1; ; attempt++) {
     signal?.throwIfAborted();
@@ -94,8 +105,9 @@ export class WebhookRetry {
   constructor(maxRetries = 3, baseDelay = 1000, options: WebhookRetryOptions = {}) {
     this.maxRetries = maxRetries;
     this.baseDelay = baseDelay;
+    checkNames('WebhookRetry', options, { ...WAIT_NAMES, capMs: true, jitter: true, logger: true });
     this.#options = { ...options, capMs: options.capMs ?? MAX_RETRY_AFTER_MS };
-    retryPolicy({ ...this.#options, attempts: maxRetries, baseMs: baseDelay }, IN_PROCESS_RETRY);
+    policyOf({ ...this.#options, attempts: maxRetries, baseMs: baseDelay }, IN_PROCESS_RETRY);
   }
 
   /**
@@ -103,7 +115,7 @@ export class WebhookRetry {
    * the message of the error. A `NonRetryableError` is not retried; what an error asks for replaces the wait, up to 24 h.
    */
   async process<E>(event: E, handler: (event: E) => unknown): Promise<WebhookRetryResult> {
-    const { logger, onRetry } = this.#options;
+    const { logger, onRetry, ...options } = this.#options;
     let attempts = 0;
     const run = async () => {
       attempts++;
@@ -111,7 +123,7 @@ export class WebhookRetry {
     };
     try {
       await retry(run, {
-        ...this.#options,
+        ...options,
         attempts: this.maxRetries,
         baseMs: this.baseDelay,
         onRetry: (error, attempt, delayMs) => {

@@ -1,3 +1,5 @@
+import { inOwnContext } from '../shared/own-context.ts';
+
 /** Something due at a time of the monotonic clock: a deadline, or the next heartbeat. */
 export interface Deadline {
   /** Milliseconds of `performance.now()`. */
@@ -25,12 +27,16 @@ export function createDeadlines(): Deadlines {
   ends.after = ends;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let armedForMs = Number.POSITIVE_INFINITY;
+  // A test may put a clock of its own in the place of the real one, and take it away: a timer of a clock that is gone never fires.
+  let armedWith: typeof setTimeout | undefined;
 
   function arm(dueMs: number): void {
-    if (dueMs >= armedForMs) return;
+    if (dueMs >= armedForMs && armedWith === setTimeout) return;
     clearTimeout(timer);
     armedForMs = dueMs;
-    timer = setTimeout(reachDue, Math.max(0, Math.ceil(dueMs - performance.now())));
+    armedWith = setTimeout;
+    const waitMs = Math.max(0, Math.ceil(dueMs - performance.now()));
+    timer = inOwnContext(() => setTimeout(reachDue, waitMs));
     // The timer is a number where timers are the web's.
     if (typeof timer === 'object') timer.unref?.();
   }

@@ -1,7 +1,8 @@
-import { matchesPattern, nearestEventType, type ReceivedWebhookEvent } from '../events/index.ts';
+import { matchesPattern, type ReceivedWebhookEvent } from '../events/index.ts';
 import type { WebhookLogger } from '../report/logger.ts';
 import { IN_PROCESS_RETRY, retryPolicy } from '../retry/policy.ts';
-import { check, positive } from '../shared/check.ts';
+import { check, checkNames, duration, type OptionNames } from '../shared/check.ts';
+import { nearestName } from '../shared/nearest.ts';
 import type { Handler, HandlerOptions, Registration, Registry } from './handler-types.ts';
 
 export interface RegistryOptions {
@@ -38,7 +39,7 @@ export function createRegistry({ knownTypes, durable, logger }: RegistryOptions)
   function warnOfUnknown(pattern: string): void {
     const known = [...knownTypes];
     if (known.some((type) => matchesPattern(pattern, type, true)) || pattern === '*') return;
-    const nearest = nearestEventType(pattern, known);
+    const nearest = nearestName(pattern, known);
     const hint = nearest ? `Did you mean '${nearest}'?` : 'Declare newer types in `events`.';
     logger.warn({ pattern }, `No known webhook event matches '${pattern}'. ${hint}`);
   }
@@ -81,8 +82,18 @@ export function createRegistry({ knownTypes, durable, logger }: RegistryOptions)
 }
 
 // Options are checked here and not at the first failure, when nobody could be told.
-function checkOptions({ timeoutMs, retry, serialBy }: HandlerOptions): void {
-  if (timeoutMs !== undefined) positive('timeoutMs', timeoutMs);
+const NAMES: OptionNames<HandlerOptions> = {
+  name: true,
+  transaction: true,
+  serialBy: true,
+  timeoutMs: true,
+  retry: true,
+};
+
+function checkOptions(options: HandlerOptions): void {
+  checkNames('on', options, NAMES);
+  const { timeoutMs, retry, serialBy } = options;
+  if (timeoutMs !== undefined) duration('timeoutMs', timeoutMs);
   const serial = serialBy === undefined || typeof serialBy === 'function';
   check(serial, '`serialBy`', 'a function of the event that returns a key');
   if (retry) retryPolicy(retry, IN_PROCESS_RETRY);

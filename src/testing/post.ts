@@ -1,3 +1,5 @@
+import { isError } from '../shared/realm.ts';
+
 /** What to post, and for how long to wait for what. @internal */
 export interface PostOptions {
   readonly headers: Readonly<Record<string, string>>;
@@ -63,7 +65,7 @@ async function readStart(response: Response, maxBytes: number): Promise<string> 
 // Node's fetch says "fetch failed" and hides what happened in the causes.
 function networkReason(error: unknown): string {
   const reasons: string[] = [];
-  for (let at = error; at instanceof Error && reasons.length < 4; at = at.cause) {
+  for (let at = error; isError(at) && reasons.length < 4; at = at.cause) {
     const inner = at instanceof AggregateError ? at.errors.map(String).join('; ') : at.message;
     if (inner) reasons.push(inner);
   }

@@ -1,5 +1,6 @@
 import { SIGNATURE_HEADER } from '../delivery.ts';
 import { isWebhookEventType, type WebhookEventData, type WebhookEventType } from '../events/index.ts';
+import { checkNames, duration } from '../shared/check.ts';
 import type { WebhookPayload } from '../verify.ts';
 import { sampleEvent, testEventId, unknownType } from './fixtures/sample-event.ts';
 import { signWebhookPayload } from './fixtures/sign.ts';
@@ -63,11 +64,12 @@ export class WebhookTester {
    * @throws TypeError for what is no http(s) URL, and for a secret that `verifyWebhookSignature` would refuse.
    */
   constructor(webhookUrl: string | URL, secret: string | Uint8Array, options: WebhookTesterOptions = {}) {
+    checkNames('WebhookTester', options, { timeoutMs: true, output: true });
     this.webhookUrl = readUrl(webhookUrl);
     // Options are read at once, so that a mistake shows where it was made.
     signWebhookPayload('', secret);
     this.#secret = secret;
-    this.#timeoutMs = options.timeoutMs ?? 10_000;
+    this.#timeoutMs = duration('timeoutMs', options.timeoutMs ?? 10_000);
     this.#output = options.output ?? console;
   }
 

@@ -215,7 +215,7 @@ for (const [name, express] of [
   });
 
   describe(`${name}, webhookMiddleware`, () => {
-    async function serve(before: readonly RequestHandler[] = []) {
+    async function serve(before: readonly RequestHandler[] = [], after: readonly RequestHandler[] = []) {
       const logger = recordingLogger();
       const webhooks = new WebhookHandler({ secret: SECRET, logger, maxBodyBytes: 1000, bodyTimeoutMs: 100 });
       let runs = 0;
@@ -223,7 +223,7 @@ for (const [name, express] of [
       webhooks.on('*', () => void runs++);
       const app = express();
       for (const middleware of before) app.use(middleware);
-      app.use(PATH, webhookMiddleware(webhooks), (request, response) => {
+      app.use(PATH, webhookMiddleware(webhooks), ...after, (request, response) => {
         passed++;
         response.json({ id: request.webhookEvent?.id });
       });
@@ -240,6 +240,15 @@ for (const [name, express] of [
       }
       expect(counts()).toEqual({ runs: 0, passed: 2 });
     });
+
+    it.each(['json', 'text', 'raw', 'urlencoded'] as const)(
+      'goes before express.%s(), which leaves it alone',
+      async (kind) => {
+        const { url, counts } = await serve([], [express[kind]({ type: () => true })]);
+        const { status, body } = await sendRaw(url, signed(bodyOf()));
+        expect([status, body, counts()]).toEqual([200, '{"id":"evt_1"}', { runs: 0, passed: 1 }]);
+      },
+    );
 
     it('refuses what the handler refuses, with the same reply, and passes nothing on', async () => {
       const { url, counts } = await serve();

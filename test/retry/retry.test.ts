@@ -150,8 +150,8 @@ describe('retryPolicy', () => {
   });
 
   const WHOLE = 'a whole number from 1';
-  const DELAY = 'a number of milliseconds from 0';
-  const LIST = 'an array of at least one number of milliseconds';
+  const DELAY = 'a number of milliseconds from 0 and at most 2147483647';
+  const LIST = 'an array of at least one such number: a number of milliseconds from 0 and at most 2147483647';
 
   test.each([
     ['attempts', 0, WHOLE],

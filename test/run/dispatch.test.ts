@@ -509,11 +509,14 @@ describe('serialBy', () => {
 
 describe('options of on', () => {
   it.each([
-    [{ timeoutMs: 0 }, '`timeoutMs` must be a number above 0.'],
-    [{ timeoutMs: Number.NaN }, '`timeoutMs` must be a number above 0.'],
-    [{ timeoutMs: '5' }, '`timeoutMs` must be a number above 0.'],
+    [{ timeoutMs: 0 }, '`timeoutMs` must be a number of milliseconds above 0 and at most 2147483647.'],
+    [{ timeoutMs: Number.NaN }, '`timeoutMs` must be a number of milliseconds above 0 and at most 2147483647.'],
+    [{ timeoutMs: '5' }, '`timeoutMs` must be a number of milliseconds above 0 and at most 2147483647.'],
     [{ retry: { attempts: 0 } }, 'The retry option attempts must be a whole number from 1.'],
-    [{ retry: { schedule: [] } }, 'The retry option schedule must be an array of at least one number of milliseconds.'],
+    [
+      { retry: { schedule: [] } },
+      'The retry option schedule must be an array of at least one such number: a number of milliseconds from 0 and at most 2147483647.',
+    ],
     [{ serialBy: 'user' }, '`serialBy` must be a function of the event that returns a key.'],
   ])('that make no sense are refused when they are given: %j', (options, message) => {
     const { webhooks } = receiverWith();

@@ -13,6 +13,8 @@ import {
   type WebhookQueue,
   type WorkOutcome,
 } from '../../index.ts';
+import { checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
+import { createSteadyClock } from '../../shared/steady-clock.ts';
 import { describeError } from '../../shared/text.ts';
 import { isIds, listLimit, matchesType, replayPaced, typeFilter } from '../shared/dead-letters.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
@@ -36,6 +38,15 @@ export interface MemoryQueueOptions {
   readonly logger?: Pick<WebhookLogger, 'warn' | 'error'> | undefined;
 }
 
+const NAMES: OptionNames<MemoryQueueOptions> = {
+  allowVolatile: true,
+  maxPending: true,
+  retentionMs: true,
+  leaseMs: true,
+  now: true,
+  logger: true,
+};
+
 interface Entry {
   delivery: QueuedDelivery;
   state: 'waiting' | 'running' | 'dead';
@@ -57,7 +68,10 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
       'memoryQueue loses what it accepted with the process. Pass { allowVolatile: true } in tests; else use sqliteQueue.',
     );
   }
-  const { now = Date.now, logger = consoleLogger, retentionMs, leaseMs, maxPending = 100_000 } = options;
+  checkNames('memoryQueue', options, NAMES);
+  const { now = createSteadyClock(), logger = consoleLogger, retentionMs, leaseMs, maxPending = 100_000 } = options;
+  if (leaseMs !== undefined) duration('leaseMs', leaseMs);
+  positive('maxPending', maxPending);
   const base = memoryStore({ now, logger, ...(retentionMs === undefined ? {} : { retentionMs }) });
   const claims = noteClaims(leaseMs === undefined ? base : { ...base, leaseMs });
   const { store } = claims;

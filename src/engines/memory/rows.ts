@@ -1,4 +1,5 @@
 import { consoleLogger, type WebhookLogger } from '../../report/logger.ts';
+import { checkNames, type OptionNames, positive } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
 import { createSteadyClock } from '../../shared/steady-clock.ts';
 import type { Claim, ClaimOptions, FailOptions, StoredEvent } from '../../store.ts';
@@ -52,8 +53,14 @@ export interface MemoryRows {
   requireRetention(ms: number): void;
 }
 
+const NAMES: OptionNames<MemoryStoreOptions> = { maxEntries: true, retentionMs: true, now: true, logger: true };
+
+/** @throws TypeError for options that make no sense. */
 export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
+  checkNames('memoryStore', options, NAMES);
   const { maxEntries = 100_000, retentionMs = 7 * DAY_MS, logger = consoleLogger } = options;
+  positive('maxEntries', maxEntries);
+  positive('retentionMs', retentionMs);
   const now = options.now ?? createSteadyClock();
   const rows = new Map<string, Row | Finished>();
   const finished = new FinishedList();

@@ -1,6 +1,7 @@
 import type { QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
-import { notNegative, positiveInteger } from '../../shared/check.ts';
+import { durationOrZero, positiveInteger } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
+import { inOwnContext } from '../../shared/own-context.ts';
 import { MOST_TIMER_MS, within } from '../../shared/time.ts';
 
 // How long a stopped handler is waited for: one that heeds its signal needs less, and one that does not never ends.
@@ -69,7 +70,8 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 
   function run(taken: Taken, work: QueueWork): Run {
     const controller = new AbortController();
-    const ended = runToEnd(taken, work, controller.signal).then(() => {
+    // Whoever woke the workers, a handler runs in no caller's context.
+    const ended = inOwnContext(() => runToEnd(taken, work, controller.signal)).then(() => {
       runs.delete(entry);
       look();
     });
@@ -114,7 +116,10 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 
   // Looks at the source, once at a time: what happens during a look is seen by the next one.
   function look(): void {
-    if (!started) return;
+    if (started) inOwnContext(lookNow);
+  }
+
+  function lookNow(): void {
     if (looking) {
       lookAgain = true;
       return;
@@ -153,6 +158,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     },
 
     async stop({ timeoutMs }) {
+      durationOrZero('timeoutMs', timeoutMs);
       started = undefined;
       stops++;
       clearTimeout(timer);
@@ -170,7 +176,7 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     },
 
     async drain(work, { maxMs, max }) {
-      notNegative('maxMs', maxMs);
+      durationOrZero('maxMs', maxMs);
       const endsAtMs = performance.now() + maxMs;
       const stopsBefore = stops;
       const own = new Set<Promise<void>>();

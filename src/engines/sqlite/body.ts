@@ -1,5 +1,5 @@
 import { eventKey } from '../../index.ts';
-import { bytesOf } from './driver.ts';
+import { bytesOf } from '../../shared/bytes.ts';
 
 /** A row of the body table. */
 export interface BodyRow {
@@ -25,6 +25,7 @@ export function readBody(row: BodyRow) {
     created: row.created,
     receivedAtMs: row.received_ms,
     headers: JSON.parse(row.headers) as Readonly<Record<string, string>>,
-    body: bytesOf(row.body),
+    // A BLOB is a Buffer, a Uint8Array or an ArrayBuffer by driver; this makes plain bytes of its own.
+    body: Uint8Array.from(bytesOf(row.body) ?? []),
   };
 }

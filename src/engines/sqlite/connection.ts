@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers';
+import { inOwnContext } from '../../shared/own-context.ts';
 import { openSqliteFile, type SqliteDatabase } from './driver.ts';
 
 // Waits for other processes first, so that the switch to WAL does not fail while they switch.
@@ -5,6 +7,8 @@ const PRAGMAS = ['PRAGMA busy_timeout = 5000', 'PRAGMA journal_mode = WAL', 'PRA
 const MAIN_FILE = "SELECT seq, file FROM pragma_database_list WHERE name = 'main'";
 const BEGIN = 'BEGIN IMMEDIATE';
 const MOST_WRITES_PER_COMMIT = 256;
+// Kept from before a test fakes it: a commit that waits for a clock which somebody has to turn never comes.
+const afterThisTurn = setImmediate;
 
 /**
  * A database as all stores and queues of this process that were given it share it. A driver has one transaction at a
@@ -82,7 +86,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
     if (scheduled || inTransaction || writes.length === 0) return;
     scheduled = true;
     // The commit comes after everything that this turn of the event loop has read from its sockets.
-    setImmediate(commitWrites);
+    inOwnContext(() => afterThisTurn(commitWrites));
   }
 
   function commitWrites(): void {
@@ -166,7 +170,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
     isOpen: (tx) => inTransaction && tx === db,
 
     async close() {
-      while (inTransaction || writes.length > 0) await new Promise((resolve) => setImmediate(resolve));
+      while (inTransaction || writes.length > 0) await new Promise((resolve) => afterThisTurn(resolve));
       if (!owned || closed) return;
       closed = true;
       db.close();

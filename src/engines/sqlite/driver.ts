@@ -105,8 +105,3 @@ export function checkIdentifier(option: string, value: string): string {
 export function changesOf(result: unknown): number {
   return Number((result as { readonly changes: number | bigint }).changes);
 }
-
-/** A BLOB, which is a Buffer, a Uint8Array or an ArrayBuffer by driver, as plain bytes of its own. */
-export function bytesOf(blob: unknown): Uint8Array {
-  return blob instanceof ArrayBuffer ? new Uint8Array(blob) : Uint8Array.from(blob as Uint8Array);
-}

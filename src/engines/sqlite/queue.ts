@@ -1,5 +1,5 @@
 import { consoleLogger, type QueuedDelivery, type WebhookLogger, type WebhookQueue } from '../../index.ts';
-import { check, positive } from '../../shared/check.ts';
+import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
 import { createWorkers, type Taken } from '../shared/workers.ts';
 import { connectSqlite } from './connection.ts';
@@ -7,7 +7,7 @@ import { type DeliveryRows, prepareDeliveryRows, type TakenRow } from './deliver
 import type { SqliteDatabase } from './driver.ts';
 import { prepareEventRows } from './events.ts';
 import { createSqliteLetters } from './letters.ts';
-import { keysIn, readSqliteOptions, type SqliteStoreOptions, storeOver } from './store.ts';
+import { keysIn, readSqliteOptions, SQLITE_STORE_NAMES, type SqliteStoreOptions, storeOver } from './store.ts';
 
 const CLOSE_MS = 10_000;
 const SWEEP_EVERY_MS = 60_000;
@@ -28,6 +28,14 @@ export interface SqliteQueueOptions extends SqliteStoreOptions {
   readonly logger?: Pick<WebhookLogger, 'warn' | 'error'> | undefined;
 }
 
+const NAMES: OptionNames<SqliteQueueOptions> = {
+  ...SQLITE_STORE_NAMES,
+  maxPending: true,
+  keepBodiesMs: true,
+  pollMs: true,
+  logger: true,
+};
+
 /**
  * A durable queue and its store in one SQLite file: all that a single machine needs. `enqueue` resolves after the commit of
  * everything that arrived in the same turn of the event loop; whether an event is new, a duplicate or a conflict is decided in
@@ -43,6 +51,7 @@ export interface SqliteQueueOptions extends SqliteStoreOptions {
  * ```
  */
 export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQueueOptions = {}): WebhookQueue {
+  checkNames('sqliteQueue', options, NAMES);
   const settings = readSqliteOptions(options);
   const { keepBodiesMs, maxPending, pollMs, logger } = readQueueOptions(options, settings.retentionMs);
   const connection = connectSqlite(dbOrPath);
@@ -122,7 +131,7 @@ function readQueueOptions(options: SqliteQueueOptions, retentionMs: number) {
   const { keepBodiesMs = 0, maxPending = 1_000_000, pollMs = 250, logger = consoleLogger } = options;
   check(keepBodiesMs >= 0 && keepBodiesMs <= retentionMs, '`keepBodiesMs`', 'a number from 0 to `retentionMs`');
   positive('maxPending', maxPending);
-  positive('pollMs', pollMs);
+  duration('pollMs', pollMs);
   return { keepBodiesMs, maxPending, pollMs, logger };
 }
 

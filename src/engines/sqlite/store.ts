@@ -1,5 +1,5 @@
 import type { WebhookStore } from '../../index.ts';
-import { positive } from '../../shared/check.ts';
+import { checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { checkNamespace, storeKey } from '../shared/store-key.ts';
 import { connectSqlite, type SqliteConnection } from './connection.ts';
 import { checkIdentifier, type SqliteDatabase } from './driver.ts';
@@ -35,10 +35,20 @@ export interface SqliteStoreOptions {
  * @throws TypeError for options that make no sense, and when a path is given and no driver is installed.
  */
 export function sqliteStore(dbOrPath: SqliteDatabase | string, options: SqliteStoreOptions = {}): WebhookStore {
+  checkNames('sqliteStore', options, SQLITE_STORE_NAMES);
   const settings = readSqliteOptions(options);
   const connection = connectSqlite(dbOrPath);
   return storeOver(connection, prepareEventRows(connection, { ...settings, keepBodiesMs: 0 }), settings);
 }
+
+/** The names of {@link SqliteStoreOptions}. */
+export const SQLITE_STORE_NAMES: OptionNames<SqliteStoreOptions> = {
+  namespace: true,
+  retentionMs: true,
+  leaseMs: true,
+  tablePrefix: true,
+  now: true,
+};
 
 /** The options with every default in place. */
 export interface SqliteSettings {
@@ -54,7 +64,7 @@ export function readSqliteOptions(options: SqliteStoreOptions): SqliteSettings {
   return {
     namespace: checkNamespace(options.namespace ?? 'default'),
     retentionMs: positive('retentionMs', options.retentionMs ?? 7 * DAY_MS),
-    leaseMs: positive('leaseMs', options.leaseMs ?? 30_000),
+    leaseMs: duration('leaseMs', options.leaseMs ?? 30_000),
     tablePrefix: checkIdentifier('tablePrefix', options.tablePrefix ?? DEFAULT_PREFIX),
     now: options.now ?? Date.now,
   };

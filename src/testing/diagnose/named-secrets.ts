@@ -1,3 +1,4 @@
+import { isBytes } from '../../shared/bytes.ts';
 import { secretFingerprint } from '../fixtures/sign.ts';
 
 /** A secret to try. @internal */
@@ -15,7 +16,7 @@ export function listSecrets(secrets: unknown): NamedSecret[] {
   if (Array.isArray(secrets)) {
     return secrets.flatMap((value: unknown, key) => (isUsable(value) ? [{ key, value, own: true }] : []));
   }
-  if (typeof secrets !== 'object' || secrets === null || secrets instanceof Uint8Array) return [];
+  if (typeof secrets !== 'object' || secrets === null || isBytes(secrets)) return [];
   return Object.entries(secrets).flatMap(([key, values]: [string, unknown], place) =>
     [values].flat().flatMap((value) => (isUsable(value) ? [{ key, value, own: place === 0 }] : [])),
   );
@@ -32,5 +33,5 @@ export function spoken({ key, value }: NamedSecret): string {
 
 function isUsable(secret: unknown): secret is string | Uint8Array {
   if (typeof secret === 'string') return secret.trim() !== '' && !/\p{Cs}/u.test(secret);
-  return secret instanceof Uint8Array && secret.length > 0;
+  return isBytes(secret) && secret.length > 0;
 }

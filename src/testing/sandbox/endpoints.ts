@@ -1,4 +1,5 @@
-import { isWebhookEventType, nearestEventType, WEBHOOK_EVENT_TYPES } from '../../events/index.ts';
+import { isWebhookEventType, WEBHOOK_EVENT_TYPES } from '../../events/index.ts';
+import { nearestName } from '../../shared/nearest.ts';
 import type { SeededRandom } from './random.ts';
 
 /** A registered webhook, as the management API shows it. */
@@ -67,7 +68,7 @@ export function createEndpoints({ random, now, ownTypes }: EndpointsOptions): En
 export function checkEventType(type: unknown, ownTypes: readonly string[]): string {
   if (typeof type !== 'string') refuse('an event type must be a string');
   if (isWebhookEventType(type) || ownTypes.includes(type)) return type;
-  const nearest = nearestEventType(type, [...WEBHOOK_EVENT_TYPES, ...ownTypes]);
+  const nearest = nearestName(type, [...WEBHOOK_EVENT_TYPES, ...ownTypes]);
   return refuse(`unknown event type ${JSON.stringify(type)}${nearest ? `, did you mean ${nearest}?` : ''}`);
 }
 

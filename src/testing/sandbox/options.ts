@@ -1,5 +1,5 @@
 import { type RetryPolicy, type RetryPolicyOptions, retryPolicy } from '../../retry/policy.ts';
-import { check } from '../../shared/check.ts';
+import { check, checkNames, type OptionNames } from '../../shared/check.ts';
 
 /** How a sandbox behaves. By default it delivers everything once, in order, and retries what fails. */
 export interface SandboxOptions {
@@ -34,6 +34,22 @@ export interface SandboxOptions {
   readonly now?: (() => number) | undefined;
 }
 
+const NAMES: OptionNames<SandboxOptions> = {
+  token: true,
+  port: true,
+  signWith: true,
+  retry: true,
+  concurrency: true,
+  delayMs: true,
+  duplicateRate: true,
+  reorderRate: true,
+  tamperRate: true,
+  timeoutMs: true,
+  seed: true,
+  eventTypes: true,
+  now: true,
+};
+
 /** @internal */
 export interface SandboxSettings {
   readonly port: number;
@@ -53,6 +69,7 @@ const RETRY: RetryPolicy = { attempts: 3, baseMs: 50, factor: 2, capMs: 1000, ji
 
 /** Fills in the defaults. @throws TypeError for what makes no sense. @internal */
 export function readSandboxOptions(options: SandboxOptions): SandboxSettings {
+  checkNames('createSandbox', options, NAMES);
   const { port = 0, signWith = 'secret', concurrency = 1, delayMs = 0, timeoutMs = 5000 } = options;
   const { duplicateRate = 0, reorderRate = 0, tamperRate = 0, eventTypes = [], now = Date.now } = options;
   const { seed = 0, token = 'none' } = options;

@@ -4,7 +4,7 @@ const MAX_DISTANCE = 3;
  * The known name that `name` was probably meant to be, for "did you mean": the nearest of those that are at most three
  * insertions, deletions or replacements of a character away, and the first of equals.
  */
-export function nearestEventType(name: string, knownNames: Iterable<string>): string | undefined {
+export function nearestName(name: string, knownNames: Iterable<string>): string | undefined {
   let nearest: string | undefined;
   let limit = MAX_DISTANCE;
   for (const known of knownNames) {

@@ -1,0 +1,94 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { WebhookHandler, type WebhookQueue } from '@pathfinder/webhooks';
+import { sqliteQueue } from '@pathfinder/webhooks/sqlite';
+import { memoryQueue } from '@pathfinder/webhooks/testing';
+import { describe, expect, it, vi } from 'vitest';
+import { bodyOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
+import { receiverWith } from '../support/receiver.ts';
+import { openDatabase } from '../support/sqlite.ts';
+
+const callers = new AsyncLocalStorage<string>();
+
+const queues: readonly (readonly [name: string, open: () => WebhookQueue])[] = [
+  ['memoryQueue', () => memoryQueue({ allowVolatile: true })],
+  ['sqliteQueue', () => sqliteQueue(openDatabase(':memory:'))],
+];
+
+describe.each(queues)('the handlers of %s', (_, open) => {
+  async function contextsOf(run: (webhooks: WebhookHandler, count: number) => Promise<void>): Promise<unknown[]> {
+    const webhooks = new WebhookHandler({
+      secret: SECRET,
+      queue: open(),
+      logger: recordingLogger(),
+      retry: { baseMs: 1 },
+    });
+    const seen: unknown[] = [];
+    webhooks.on('*', async ({ id }, { attempt }) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      seen.push(callers.getStore());
+      if (id === 'evt_1' && attempt < 3) throw new Error('again');
+    });
+    const count = 50;
+    await run(webhooks, count);
+    await vi.waitFor(() => expect(webhooks.metrics.getStats().processed).toBe(count), { timeout: 5000 });
+    await webhooks.stop();
+    return seen;
+  }
+
+  const deliver = (webhooks: WebhookHandler, n: number, waitUntil?: (work: Promise<unknown>) => void) =>
+    callers.run(`request ${n}`, () => {
+      const body = bodyOf({ id: `evt_${n}` });
+      return webhooks.handle(body, sign(body), waitUntil && { waitUntil });
+    });
+
+  it('run in no request’s context, whoever woke the workers', async () => {
+    const seen = await contextsOf(async (webhooks, count) => {
+      await callers.run('starter', () => webhooks.start({ concurrency: 4 }));
+      for (let n = 1; n <= count; n++) await deliver(webhooks, n);
+    });
+    expect(new Set(seen)).toEqual(new Set([undefined]));
+  });
+
+  it('run in no request’s context when a drain follows each', async () => {
+    const work: Promise<unknown>[] = [];
+    const seen = await contextsOf(async (webhooks, count) => {
+      for (let n = 1; n <= count; n++) await deliver(webhooks, n, (one) => work.push(one));
+      await Promise.all(work);
+      await callers.run('cron', () =>
+        vi.waitUntil(async () => {
+          await webhooks.drain({ maxMs: 1000 });
+          return webhooks.metrics.getStats().processed === count;
+        }),
+      );
+    });
+    expect(new Set(seen)).toEqual(new Set([undefined]));
+  });
+});
+
+describe('a deadline', () => {
+  it('is reached in no other request’s context', async () => {
+    const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
+    const seen: unknown[] = [];
+    webhooks.on('*', (_, { signal }) => {
+      return new Promise<void>((resolve) => {
+        signal.addEventListener('abort', () => {
+          seen.push(callers.getStore());
+          resolve();
+        });
+      });
+    });
+    await Promise.all(['a', 'b'].map((id) => callers.run(id, () => receive({ id }))));
+    expect(seen).toEqual([undefined, undefined]);
+  });
+
+  it('of a handler runs in the context of its own request all the same', async () => {
+    const { webhooks, receive } = receiverWith();
+    const seen: unknown[] = [];
+    webhooks.on('*', async () => {
+      await Promise.resolve();
+      seen.push(callers.getStore());
+    });
+    await callers.run('a', () => receive());
+    expect(seen).toEqual(['a']);
+  });
+});

@@ -1,0 +1,143 @@
+import { memoryStore, WebhookError, type WebhookStore } from '@pathfinder/webhooks';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { answered, RETRY, refused } from '../support/deliver.ts';
+import { gate, guardedStore, receiverWith } from '../support/receiver.ts';
+
+const never = () => new Promise<never>(() => undefined);
+
+function fakeClock(): void {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  onTestFinished(() => void vi.useRealTimers());
+}
+
+/** A store whose transactions begin and end as a test says. */
+function transactional(base: WebhookStore, begin: () => Promise<void>, end: () => Promise<void>): WebhookStore {
+  return {
+    ...base,
+    async transaction(work) {
+      await begin();
+      const result = await work('tx');
+      await end();
+      return result;
+    },
+  };
+}
+
+describe('a claim that is late', () => {
+  it('is given back, so that the event runs when the store is well again', async () => {
+    fakeClock();
+    const store = memoryStore();
+    const answers = gate();
+    const claim: WebhookStore['claim'] = async (...args) => {
+      const claimed = await store.claim(...args);
+      await answers.promise;
+      return claimed;
+    };
+    const { webhooks, receive } = receiverWith({ store: { ...store, claim }, storeTimeoutMs: 300 });
+    webhooks.on('*', () => undefined);
+    const first = receive();
+    await vi.advanceTimersByTimeAsync(300);
+    expect(await first).toEqual(refused(503, 'store_unavailable', RETRY));
+    expect((await store.get('evt_1'))?.state).toBe('active');
+    answers.open();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(await store.get('evt_1')).toMatchObject({ state: 'free', claims: 0, failures: 0 });
+    expect(await receive()).toEqual(answered('processed', 1));
+  });
+});
+
+describe('a store that does not answer', () => {
+  it.each(['claim', 'complete'] as const)('to %s is answered 503 in its time', async (method) => {
+    fakeClock();
+    const { webhooks, receive } = receiverWith({ store: { ...memoryStore(), [method]: never } });
+    webhooks.on('*', () => undefined);
+    let reply: unknown;
+    void receive().then((one) => {
+      reply = one;
+    });
+    await vi.advanceTimersByTimeAsync(4999);
+    expect(reply).toBeUndefined();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(reply).toEqual(refused(503, 'store_unavailable', RETRY));
+  });
+});
+
+describe('a transaction', () => {
+  it('that does not begin in time is given up, and runs nothing when it begins later', async () => {
+    fakeClock();
+    const begins = gate();
+    const store = guardedStore(
+      transactional(
+        memoryStore(),
+        () => begins.promise,
+        async () => undefined,
+      ),
+    );
+    const ran: string[] = [];
+    const transaction = store.transaction?.(async () => ran.push('work'));
+    const ended = expect(transaction).rejects.toEqual(
+      new WebhookError('store_unavailable', { cause: expect.any(Error) }),
+    );
+    await vi.advanceTimersByTimeAsync(1000);
+    await ended;
+    begins.open();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(ran).toEqual([]);
+  });
+
+  it('may take as long as its work does, and rejects with what that throws', async () => {
+    fakeClock();
+    const quick = async () => undefined;
+    const store = guardedStore(transactional(memoryStore(), quick, quick));
+    const work = gate<string>();
+    const transaction = store.transaction?.(() => work.promise);
+    await vi.advanceTimersByTimeAsync(60_000);
+    work.open('result');
+    expect(await transaction).toBe('result');
+    const error = new Error('of the handler');
+    await expect(store.transaction?.(() => Promise.reject(error))).rejects.toBe(error);
+  });
+
+  it('whose end does not come, or fails, is out of reach', async () => {
+    fakeClock();
+    const ends = [never, () => Promise.reject(new Error('disk full'))];
+    for (const end of ends) {
+      const store = guardedStore(transactional(memoryStore(), async () => undefined, end));
+      const ended = expect(store.transaction?.(async () => 1)).rejects.toThrow(
+        expect.objectContaining({ code: 'store_unavailable' }),
+      );
+      await vi.advanceTimersByTimeAsync(1000);
+      await ended;
+    }
+  });
+
+  it('that calls no work is out of reach', async () => {
+    const store = guardedStore({ ...memoryStore(), transaction: async () => undefined as never });
+    await expect(store.transaction?.(async () => 1)).rejects.toThrow(
+      expect.objectContaining({ code: 'store_unavailable' }),
+    );
+  });
+
+  it('whose commit went through without an answer is not made a second time', async () => {
+    const store = memoryStore();
+    const committed: string[] = [];
+    const marked = new Set<string>();
+    const transaction: WebhookStore['transaction'] = async (work) => {
+      const before = [...marked];
+      const result = await work('tx');
+      const isNew = marked.size > before.length;
+      if (isNew) committed.push('effect');
+      if (isNew) throw new Error('the answer of the commit was lost');
+      return result;
+    };
+    const checkpoint: WebhookStore['checkpoint'] = async (...step) => {
+      const saved = await store.checkpoint(...step);
+      if (saved === 'saved') marked.add(step[2]);
+      return saved;
+    };
+    const { webhooks, receive } = receiverWith({ store: { ...store, checkpoint, transaction, transactions: 'async' } });
+    webhooks.on('*', () => undefined, { name: 'h', transaction: true });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(committed).toEqual(['effect']);
+  });
+});

@@ -1,0 +1,129 @@
+import { type ReceivedWebhookEvent, WebhookErrorHandler, WebhookHandler } from '@pathfinder/webhooks';
+import { memoryQueue } from '@pathfinder/webhooks/testing';
+import { describe, expect, it, vi } from 'vitest';
+import * as z from 'zod';
+import { answered, bodyOf, eventOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
+import { receiverWith } from '../support/receiver.ts';
+
+/** Does to an event whatever a handler may do. */
+function spoil(event: ReceivedWebhookEvent): void {
+  const changed = event as unknown as {
+    id: string;
+    type: string;
+    created: number;
+    data: { user?: { email?: string } };
+  };
+  changed.id = 'evt_other';
+  changed.type = 'user.deleted';
+  changed.created = 1;
+  if (changed.data.user) changed.data.user.email = 'spoilt';
+  changed.data = {};
+}
+
+describe('each run sees the event as it was signed', () => {
+  it('whatever its siblings and its own earlier attempts did to theirs', async () => {
+    const { webhooks, receive } = receiverWith();
+    const seen: unknown[] = [];
+    const keys: string[] = [];
+    for (const name of ['a', 'b']) {
+      webhooks.on(
+        'user.created',
+        async (event, context) => {
+          await Promise.resolve();
+          seen.push(structuredClone(event));
+          spoil(event);
+          context.rawBody.fill(0);
+          keys.push(context.idempotencyKey);
+          if (context.attempt < 3) throw new Error('again');
+        },
+        { name },
+      );
+    }
+    expect(await receive()).toEqual(answered('processed', 2));
+    expect(seen).toEqual(Array(6).fill(eventOf()));
+    expect([...new Set(keys)].sort()).toEqual(['evt_1:user.created#a', 'evt_1:user.created#b']);
+  });
+
+  it('from a queue too, and at a redelivery', async () => {
+    const seen: unknown[] = [];
+    const queue = memoryQueue({ allowVolatile: true });
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger(), retry: { baseMs: 1 } });
+    webhooks.on('user.*', (event, { attempt, rawBody }) => {
+      seen.push(structuredClone(event));
+      spoil(event);
+      rawBody.fill(0);
+      if (attempt < 3) throw new Error('again');
+    });
+    await webhooks.start();
+    await webhooks.handle(bodyOf(), sign(bodyOf()));
+    await vi.waitFor(() => expect(webhooks.metrics.getStats().processed).toBe(1));
+    await webhooks.stop();
+    expect(seen).toEqual(Array(3).fill(eventOf()));
+  });
+
+  it('with what a schema of the integrator makes of it, each time anew', async () => {
+    const schema = z.object({ user: z.object({ email: z.string().transform((email) => ({ at: email })) }) });
+    const { webhooks, receive } = receiverWith({ events: { 'user.created': schema } });
+    const seen: unknown[] = [];
+    for (const name of ['a', 'b']) {
+      webhooks.on(
+        'user.created',
+        (event) => {
+          seen.push(structuredClone(event.data));
+          spoil(event);
+        },
+        { name },
+      );
+    }
+    expect(await receive()).toEqual(answered('processed', 2));
+    expect(seen).toEqual(Array(2).fill({ user: { email: { at: 'ada@example.com' } } }));
+  });
+
+  it('and so do the result, onError and the error handler', async () => {
+    const told: unknown[] = [];
+    const tell = (event: ReceivedWebhookEvent | undefined) => void told.push(structuredClone(event));
+    const { webhooks } = receiverWith({
+      onError: (_, event) => {
+        tell(event);
+        if (event) spoil(event);
+      },
+      errorHandler: new WebhookErrorHandler({ storeFailedEvent: tell, logger: recordingLogger() }),
+      retry: { attempts: 1 },
+    });
+    webhooks.on('*', (event) => {
+      spoil(event);
+      throw new Error('no');
+    });
+    const result = await webhooks.handle(bodyOf(), sign(bodyOf()));
+    expect(result.event).toEqual(eventOf());
+    expect(result.event).toBe(result.event);
+    await vi.waitFor(() => expect(told).toEqual([eventOf(), eventOf()]));
+  });
+});
+
+describe('the idempotency key', () => {
+  it('is of one tenant, event and handler only, whatever colons they have', async () => {
+    const keys: string[] = [];
+    const deliver = async (tenant: string | undefined, id: string, pattern: string) => {
+      const secret = tenant === undefined ? SECRET : () => ({ secret: SECRET, tenant });
+      const { webhooks, receive } = receiverWith({ secret });
+      const note = (_: unknown, { idempotencyKey }: { idempotencyKey: string }) => void keys.push(idempotencyKey);
+      webhooks.on(pattern as '*', note, { name: 'h' });
+      expect(await receive({ id, type: pattern === '*' ? 'user.created' : pattern })).toEqual(answered('processed', 1));
+    };
+    await deliver(undefined, 'evt_1', '*');
+    await deliver('acme', 'evt_1', '*');
+    await deliver('a', 'b:c', '*');
+    await deliver('a:b', 'c', '*');
+    await deliver(undefined, 'a:b:c', '*');
+    await deliver('a%3Ab', 'c', '*');
+    expect(keys).toEqual([
+      'evt_1:*#h',
+      'acme:evt_1:*#h',
+      'a:b%3Ac:*#h',
+      'a%3Ab:c:*#h',
+      'a%3Ab%3Ac:*#h',
+      'a%253Ab:c:*#h',
+    ]);
+  });
+});
