@@ -67,7 +67,7 @@ module.exports = {
       comment: 'Through #hmac each runtime takes its own build; a path would pin one of them.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/hmac/' },
-      to: { path: '^src/hmac/(node|portable)\\.ts$', dependencyTypesNot: ['aliased', ...erased] },
+      to: { path: '^src/hmac/(node|native|portable|workerd)\\.ts$', dependencyTypesNot: ['aliased', ...erased] },
     },
     {
       name: 'core-imports-no-ring',

@@ -28,7 +28,7 @@ export default defineConfig([
   { ...shared, entry: buildEntries(), external: ['#hmac', /^node:/] },
   {
     ...shared,
-    entry: { 'hmac/portable': hmac.portable.source },
+    entry: { 'hmac/portable': hmac.portable.source, 'hmac/workerd': hmac.workerd.source },
     noExternal: [/^@noble\/hashes/],
     banner: {
       js: '/*! Contains noble-hashes, MIT License (c) Paul Miller (paulmillr.com): portable.LICENSE.txt */',

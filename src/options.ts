@@ -2,7 +2,7 @@ import type { SecretResolver } from './authenticate.ts';
 import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
 import type { WebhookQueue } from './queue.ts';
 import type { WebhookErrorHandler } from './report/error-handler.ts';
-import { consoleLogger, guardLogger, type WebhookLogger } from './report/logger.ts';
+import { consoleLogger, guardLogger, type WebhookLogger, warnOfMessageFirst } from './report/logger.ts';
 import {
   IN_PROCESS_RETRY,
   QUEUED_RETRY,
@@ -112,7 +112,10 @@ export function checkOptions(options: WebhookHandlerOptions): void {
     checkMethods('queue', queue, QUEUE_METHODS);
     checkMethods('queue.store', queue.store, STORE_METHODS);
   }
-  if (logger !== undefined) checkMethods('logger', logger, ['debug', 'info', 'warn', 'error']);
+  if (logger !== undefined) {
+    checkMethods('logger', logger, ['debug', 'info', 'warn', 'error']);
+    warnOfMessageFirst(logger);
+  }
   if (errorHandler !== undefined) checkMethods('errorHandler', errorHandler, ['handle']);
   for (const name of ['onError', 'waitUntil', 'now'] as const) {
     check(options[name] === undefined || typeof options[name] === 'function', `\`${name}\``, 'a function');

@@ -1,6 +1,6 @@
 import { hmacVerifier } from '#hmac';
 import type { HmacVerifier } from './hmac/types.ts';
-import { bytesOf, isBytes } from './shared/bytes.ts';
+import { bytesOf } from './shared/bytes.ts';
 
 /** The raw body of a delivery, as it came off the network. A `Buffer` is a `Uint8Array`. */
 export type WebhookPayload = string | Uint8Array | ArrayBuffer;
@@ -14,7 +14,7 @@ export type WebhookSignature = string | readonly string[] | null | undefined;
 const MOST_SECRETS = 5;
 const MOST_KEYS = 16;
 const SECRET_CURE =
-  'Webhook secret: pass 1 to 5 non-empty strings or Uint8Arrays, without outer white space or lone surrogates';
+  'Webhook secret: pass 1 to 5 non-empty strings or Uint8Arrays, no outer white space, no lone surrogates';
 const BODY_CURE = 'Pass the raw body: use express.raw() or an adapter';
 
 /** Whether one of the keys signed the payload. Rules: `verifyWebhookSignature`. */
@@ -74,7 +74,7 @@ export function createKeyring(): (secret: WebhookSecret) => readonly HmacVerifie
 function encodeSecret(secret: unknown): Uint8Array {
   // An ill-formed string would be hashed as another one; white space around a secret is a slip of copying.
   const isText = typeof secret === 'string' && !/^\s|\s$|\p{Cs}/u.test(secret);
-  const bytes = isText || isBytes(secret) ? bytesOf(secret) : undefined;
+  const bytes = isText || ArrayBuffer.isView(secret) ? bytesOf(secret) : undefined;
   if (bytes?.length) return bytes;
   throw new TypeError(SECRET_CURE);
 }

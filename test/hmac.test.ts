@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { describe, expect, it, vi } from 'vitest';
 import * as node from '../src/hmac/node.ts';
 import * as portable from '../src/hmac/portable.ts';
+import * as workerd from '../src/hmac/workerd.ts';
 import { matchesSignature } from '../src/signature.ts';
 import { sign } from './support/deliver.ts';
 
@@ -29,10 +30,21 @@ async function withoutOneShot(): Promise<Build> {
   return build;
 }
 
+/** The build for Workers, in one without the flag `nodejs_compat`. */
+async function withoutFlag(): Promise<Build> {
+  vi.resetModules();
+  vi.stubGlobal('process', undefined);
+  const build = await import('../src/hmac/workerd.ts');
+  vi.unstubAllGlobals();
+  return build;
+}
+
 const builds: readonly (readonly [string, Build])[] = [
   ['node', node],
   ['node without one-shot hashes', await withoutOneShot()],
   ['portable', portable],
+  ['workerd', workerd],
+  ['workerd without node:crypto', await withoutFlag()],
 ];
 
 // The six lines that everything here is compared with.

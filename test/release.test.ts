@@ -5,7 +5,9 @@ import { problemsOf, problemsOfSize, unreachedOf } from '../scripts/package-file
 
 const workflows = fileURLToPath(new URL('../.github/workflows/', import.meta.url));
 const endings = ['js', 'cjs', 'd.ts', 'd.cts'];
-const modules = ['index', 'hmac/node', 'hmac/portable'].flatMap((name) => endings.map((end) => `dist/${name}.${end}`));
+const modules = ['index', 'hmac/node', 'hmac/portable', 'hmac/workerd'].flatMap((name) =>
+  endings.map((end) => `dist/${name}.${end}`),
+);
 const whole = [
   ...['package.json', 'README.md', 'LICENSE', 'dist/cli.js', 'dist/hmac/portable.LICENSE.txt'],
   ...modules,
@@ -57,9 +59,9 @@ describe('what a release reaches', () => {
     ]);
   });
 
-  it('has at most 250 kB packed', () => {
-    expect(problemsOfSize(250_000)).toEqual([]);
-    expect(problemsOfSize(250_001)).toEqual(['It has 250001 bytes packed, at most 250000.']);
+  it('has at most 275 kB packed', () => {
+    expect(problemsOfSize(275_000)).toEqual([]);
+    expect(problemsOfSize(275_001)).toEqual(['It has 275001 bytes packed, at most 275000.']);
   });
 });
 

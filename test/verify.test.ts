@@ -246,7 +246,7 @@ describe('the payload', () => {
 
 describe('the secret', () => {
   const cure = new TypeError(
-    'Webhook secret: pass 1 to 5 non-empty strings or Uint8Arrays, without outer white space or lone surrogates',
+    'Webhook secret: pass 1 to 5 non-empty strings or Uint8Arrays, no outer white space, no lone surrogates',
   );
 
   it.each([

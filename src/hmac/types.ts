@@ -1,2 +1,2 @@
-/** Whether the HMAC-SHA256 of `payload` equals 64 lower-case hex digits, in constant time. */
+/** Whether a payload's HMAC-SHA256 under one key is the 64 hex digits. */
 export type HmacVerifier = (payload: Uint8Array, hexDigest: string) => boolean;

@@ -1,5 +1,7 @@
 import { unheeded } from '../shared/guard.ts';
 
+const DOCS = 'https://github.com/pathfinder/webhooks-node/blob/main/docs/logging.md';
+
 /** Where the SDK writes: any logger in pino's style, fields first. */
 export interface WebhookLogger {
   /** What only a developer wants to know. */
@@ -23,6 +25,19 @@ export const consoleLogger: WebhookLogger = {
     console.error(`[pathfinder] ${message}`, fields);
   },
 };
+
+/** How to tell a logger that takes its message first, and what it is called. */
+const MESSAGE_FIRST: readonly (readonly [name: string, member: string])[] = [
+  ['winston', 'rejections'],
+  ['log4js', 'setParseCallStackFunction'],
+];
+
+/** Warns once of a logger that would print the fields and lose the message. */
+export function warnOfMessageFirst(logger: object): void {
+  const [name] = MESSAGE_FIRST.find(([, member]) => member in logger) ?? [];
+  if (!name) return;
+  console.warn(`[pathfinder] This logger looks like ${name}'s, which takes the message first: wrap it, see ${DOCS}`);
+}
 
 /**
  * The logger as handlers get it: none of its four methods throws, or rejects where nobody waits. Whatever else it has,

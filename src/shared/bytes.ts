@@ -5,7 +5,8 @@ export function bytesOf(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   if (typeof value === 'string') return new TextEncoder().encode(value);
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  return tagOf(value) === 'ArrayBuffer' ? new Uint8Array(value as ArrayBuffer) : undefined;
+  // Only a buffer has a length in bytes; that of another realm, as in a sandbox of tests, is no `instanceof`.
+  return (value as ArrayBuffer)?.byteLength >= 0 ? new Uint8Array(value as ArrayBuffer) : undefined;
 }
 
 /** Whether the value is a Uint8Array, such as a Buffer, of any realm. */

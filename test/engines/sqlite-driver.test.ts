@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
 import { type SqliteDatabase, sqliteQueue, sqliteStore } from '@pathfinder/webhooks/sqlite';
 import { describeWebhookQueue, describeWebhookStore } from '@pathfinder/webhooks/testing';
+import { build } from 'esbuild';
 import type Libsql from 'libsql';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { openSqliteFile } from '../../src/engines/sqlite/driver.ts';
@@ -8,6 +11,7 @@ import { databaseFolder, movedClock, openDatabase } from '../support/sqlite.ts';
 import { BUN, inDialect, NODE } from '../support/sqlite-dialects.ts';
 
 const folder = databaseFolder();
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const kinds = ['durable', 'shared', 'transactions'] as const;
 
 for (const [name, dialect] of Object.entries({ BUN, NODE })) {
@@ -31,7 +35,7 @@ function loader(modules: Readonly<Record<string, unknown>>) {
   const load = (name: string) => {
     asked.push(name);
     if (name in modules) return modules[name];
-    throw new Error(`Cannot find module '${name}'`);
+    throw Object.assign(new Error(`Cannot find module '${name}'`), { code: 'MODULE_NOT_FOUND' });
   };
   return { load, asked };
 }
@@ -89,19 +93,57 @@ describe('a path', () => {
     };
     expect(open('20.19.0', { 'better-sqlite3/package.json': { version: '13.2.0' } })).toEqual([
       'TypeError',
-      'No SQLite driver loads in Node 20.19.0. Install libsql 0.5 (`npm install libsql@0.5`), or better-sqlite3 12, which compiles; better-sqlite3 13 and node:sqlite need Node 22.',
+      'No SQLite driver loads in Node 20.19.0. better-sqlite3 13.2.0 crashes Node 20: it needs Node 22. Install libsql 0.5 (`npm install libsql@0.5`), or better-sqlite3 12, which compiles; better-sqlite3 13 and node:sqlite need Node 22. In a bundle, or to be sure of the driver, open the database yourself and pass that.',
       "Cannot find module 'node:sqlite'",
       'better-sqlite3 13.2.0 crashes Node 20: it needs Node 22.',
       "Cannot find module 'libsql'",
     ]);
     expect(open('22.11.0')).toEqual([
       'TypeError',
-      'No SQLite driver loads in Node 22.11.0. Update to Node 22.13, which has node:sqlite, or install better-sqlite3 13 (`npm install better-sqlite3@13`).',
+      'No SQLite driver loads in Node 22.11.0. Update to Node 22.13, which has node:sqlite, or install better-sqlite3 13 (`npm install better-sqlite3@13`). In a bundle, or to be sure of the driver, open the database yourself and pass that.',
       "Cannot find module 'node:sqlite'",
       "Cannot find module 'better-sqlite3'",
       "Cannot find module 'libsql'",
     ]);
   });
+
+  it('says of a driver that is installed what keeps it from loading here', () => {
+    const load = (name: string) => {
+      if (name === 'libsql') throw new Error('The module was compiled for another Node.\nRequire stack: x');
+      throw Object.assign(new Error('not there'), { code: 'MODULE_NOT_FOUND' });
+    };
+    expect(() => openSqliteFile('x.db', { load, nodeVersion: '20.19.0' })).toThrow(
+      /^No SQLite driver loads in Node 20\.19\.0\. The module was compiled for another Node\. Install/,
+    );
+  });
+
+  it.each(['cjs', 'esm'] as const)(
+    'is opened in a bundle of esbuild (%s), and so is an open database',
+    async (format) => {
+      const bundle = folder.file(`bundle-${format}.${format === 'cjs' ? 'cjs' : 'mjs'}`);
+      const contents = `
+      import { sqliteStore } from './src/engines/sqlite/index.ts';
+      const lease = { leaseMs: 1000, bodyHash: 'h' };
+      const [, , path, opened] = process.argv;
+      const { createRequire } = process.getBuiltinModule('node:module');
+      const Database = createRequire(process.cwd() + '/')('libsql');
+      for (const database of [path, new Database(opened)]) {
+        sqliteStore(database).claim('k', lease).then(({ status }) => console.log(status));
+      }`;
+      const built = await build({
+        stdin: { contents, resolveDir: root, loader: 'ts' },
+        bundle: true,
+        platform: 'node',
+        format,
+        outfile: bundle,
+        logLevel: 'silent',
+      });
+      expect(built.errors).toEqual([]);
+      const files = [folder.file(`path-${format}.db`), folder.file(`open-${format}.db`)];
+      const output = execFileSync(process.execPath, [bundle, ...files], { cwd: root, encoding: 'utf8' });
+      expect(output).toBe('acquired\nacquired\n');
+    },
+  );
 
   it('is opened with what this machine has', () => {
     const db = openSqliteFile(folder.file('here.db'));

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module';
+import { messageOf } from '../../shared/text.ts';
 
 /** What all drivers take for a `?`. */
 export type SqliteValue = string | number | null | Uint8Array;
@@ -69,12 +69,36 @@ export function openSqliteFile(path: string, loading: DriverLoading = {}): Sqlit
     return new Database(path);
   }
   const cause = new AggregateError(failures, 'Each driver failed to load.');
-  throw new TypeError(`No SQLite driver loads in Node ${nodeVersion}. ${cureFor(nodeMajor)}`, { cause });
+  const broken = failures.filter((failure) => !isNotFound(failure)).map((failure) => messageOf(failure).split('\n')[0]);
+  const words = [`No SQLite driver loads in Node ${nodeVersion}.`, ...broken, cureFor(nodeMajor), OPEN_IT_YOURSELF];
+  throw new TypeError(words.join(' '), { cause });
 }
 
-// Drivers are resolved from the place of this very file, in either module format.
+const OPEN_IT_YOURSELF = 'In a bundle, or to be sure of the driver, open the database yourself and pass that.';
+
+function isNotFound(error: unknown): boolean {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return code === 'MODULE_NOT_FOUND' || code === 'ERR_MODULE_NOT_FOUND' || code === 'ERR_UNKNOWN_BUILTIN_MODULE';
+}
+
+// Drivers are looked for beside this very file, in either module format; and, since that may be a bundle far from its packages or
+// one without an address (CommonJS of esbuild), where the process runs. No bundler sees that: it would try to bundle them.
 function loadFromHere(): (name: string) => unknown {
-  return createRequire(import.meta.url);
+  const { createRequire } = process.getBuiltinModule('node:module');
+  const here: string | undefined = import.meta.url;
+  const loads = [here, `${process.cwd()}/`].flatMap((place) => (place ? [createRequire(place)] : []));
+  return (name) => {
+    let missing: unknown;
+    for (const load of loads) {
+      try {
+        return load(name);
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+        missing ??= error;
+      }
+    }
+    throw missing;
+  };
 }
 
 // Loading such a driver would take the whole process down, which no `catch` sees.
