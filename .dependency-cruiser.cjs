@@ -1,6 +1,6 @@
 const core = '^src/([^/]+|(events|hmac|report|retry|run|shared)/.+)\\.ts$';
 const rings = 'adapters|engines|client|otel|testing|cli|inspector';
-const defaultStore = '^src/engines/memory/(store|rows|finished)\\.ts$';
+const defaultStore = '^src/engines/memory/(store|rows|row|finished|versions)\\.ts$';
 const outside = ['npm', 'npm-dev', 'npm-optional', 'npm-peer', 'npm-no-pkg', 'npm-unknown', 'npm-bundled'];
 const erased = ['type-only', 'type-import'];
 

@@ -93,7 +93,7 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
   return { core, flow, work, metrics };
 }
 
-// What a schema throws is a finding about the data; that it does not answer is none.
+// A schema that throws tells something of the data; one that does not answer tells nothing.
 function refuseSchema(cause: unknown): unknown {
   if (!(cause instanceof NoAnswerError)) return cause;
   return new WebhookError('store_unavailable', { detail: 'A schema of `events` did not answer.', cause });

@@ -180,8 +180,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
 
   /**
    * Takes nothing new from the queue, and waits for all that runs: deliveries that are not answered yet, handlers, those that
-   * are late too, and work behind replies. In the last tenth of its time, at most a second, it aborts the signals of what is
-   * left, gives the rest back to the queue, and names in the log what still runs.
+   * are late too, and work behind replies. Near the end of its time it aborts the signals of what is left, gives the rest back
+   * to the queue, and names in the log what still runs.
    *
    * @param options - `timeoutMs`: how long that may take, default 10,000.
    */

@@ -85,7 +85,8 @@ const NAMES: OptionNames<WebhookHandlerOptions> = {
   logger: true,
   now: true,
 };
-const STORE_METHODS = [
+/** The methods that a store has to have; `transaction` and `requireRetention` are for those that can. */
+export const STORE_METHODS = [
   'claim',
   'extend',
   'checkpoint',
@@ -96,7 +97,7 @@ const STORE_METHODS = [
   'latest',
   'advance',
   'sweep',
-];
+] as const satisfies readonly (keyof WebhookStore)[];
 const QUEUE_METHODS = ['enqueue', 'start', 'stop', 'drain'];
 
 /**
@@ -120,6 +121,7 @@ export function checkOptions(options: WebhookHandlerOptions): void {
   for (const name of ['onError', 'waitUntil', 'now'] as const) {
     check(options[name] === undefined || typeof options[name] === 'function', `\`${name}\``, 'a function');
   }
+  check(typeof events === 'object' && events !== null, '`events`', 'an object of schemas by event type');
   for (const [type, schema] of Object.entries(events))
     checkMethods(`events['${type}']['~standard']`, schema?.['~standard'], ['validate']);
 }

@@ -80,9 +80,9 @@ export async function processDelivery(flow: Flow, arrive: Arrival, logger: Webho
     const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
     if (queue) return await queueEvent(flow, queue, job, head);
     const { outcome, recorded, heard } = await singleFlight.process(job);
-    const tell = (final: Outcome) => reporter.tellOutcome(admitted.event, final, startedAtMs);
+    const tellOutcome = (final: Outcome) => reporter.tellOutcome(admitted.event, final, startedAtMs);
     // Of a handler that is late it is told once, when the store knows how it ended.
-    const told = recorded ? recorded.then(tell) : heard ? undefined : tell(outcome);
+    const told = recorded ? recorded.then(tellOutcome) : heard ? undefined : tellOutcome(outcome);
     if (told) background.run(told, head);
     background.sweepStore(head);
     return resultOfRun(outcome, event);

@@ -24,18 +24,24 @@ export interface Stoppable {
 /**
  * Takes nothing new from the queue, and waits for all that runs: deliveries without a reply, handlers, those that are late
  * too, and work behind replies. Near the end of its time it aborts their signals, and names what is left in the log.
+ *
+ * @throws What the queue's own `stop` rejects with, after all else is done.
  */
 export async function stopAll(stoppable: Stoppable, timeoutMs: number): Promise<void> {
   const { queue, openDeliveries, background, running } = stoppable;
   const graceMs = Math.min(MOST_GRACE_MS, timeoutMs / 10);
-  const ended = Promise.all([
-    queue && guarded(() => queue.stop({ timeoutMs })),
-    openDeliveries.idle().then(() => background.idle()),
-  ]);
-  if (await isWithin(timeoutMs - graceMs, ended)) return nameLeft(stoppable);
-  for (const event of running) event.stop(new Error('The receiver was stopped.'));
-  await isWithin(queue ? graceMs + QUEUE_WRITE_MS : graceMs, ended);
+  let failure: { readonly error: unknown } | undefined;
+  // A queue that fails to stop keeps nobody from waiting for the deliveries.
+  const stopped = guarded(() => queue?.stop({ timeoutMs })).catch((error) => {
+    failure = { error };
+  });
+  const ended = Promise.all([stopped, openDeliveries.idle().then(() => background.idle())]);
+  if (!(await isWithin(timeoutMs - graceMs, ended))) {
+    for (const event of running) event.stop(new Error('The receiver was stopped.'));
+    await isWithin(queue ? graceMs + QUEUE_WRITE_MS : graceMs, ended);
+  }
   nameLeft(stoppable);
+  if (failure) throw failure.error;
 }
 
 function isWithin(ms: number, work: Promise<unknown>): Promise<boolean> {

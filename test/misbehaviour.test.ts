@@ -1,4 +1,4 @@
-// Whatever an integrator passes in may throw, reject, answer late or never: what becomes of an event is decided without it.
+// Stores, queues, hooks, schemas and secrets of an integrator throw, reject, answer late or never; no event is lost by that.
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   memoryStore,
@@ -13,6 +13,7 @@ import {
 import { memoryQueue } from '@pathfinder/webhooks/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { STORE_METHODS } from '../src/options.ts';
 import { answered, bodyOf, deliveryOf, RETRY, refused, SECRET } from './support/deliver.ts';
 import { thenableOf } from './support/receiver.ts';
 
@@ -43,18 +44,6 @@ const WAYS = {
 
 type Way = keyof typeof WAYS;
 
-const STORE_METHODS = [
-  'claim',
-  'extend',
-  'checkpoint',
-  'complete',
-  'fail',
-  'get',
-  'revive',
-  'latest',
-  'advance',
-  'sweep',
-] as const satisfies readonly (keyof WebhookStore)[];
 const HOOKS = [
   'logger',
   'onError',

@@ -112,6 +112,27 @@ describe('stop', () => {
   });
 });
 
+describe('a queue that fails to stop', () => {
+  it('keeps stop from nothing, and its error is thrown at the end', async () => {
+    fakeClock();
+    const enqueued = gate();
+    const queue = memoryQueue({ allowVolatile: true });
+    const failing = { ...queue, stop: () => Promise.reject(new Error('no connection')) };
+    const enqueue: typeof queue.enqueue = (delivery) => enqueued.promise.then(() => queue.enqueue(delivery));
+    const { webhooks, receive } = receiverWith({ queue: { ...failing, enqueue } });
+    const told: string[] = [];
+    void receive().then(() => told.push('answered'));
+    await turn();
+    const stopping = webhooks.stop().catch((error: Error) => told.push(error.message));
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(told).toEqual([]);
+    enqueued.open();
+    await vi.advanceTimersByTimeAsync(1);
+    await stopping;
+    expect(told).toEqual(['answered', 'no connection']);
+  });
+});
+
 describe('a handler that is late', () => {
   it('and succeeds is told as a success, once, and not as a failure', async () => {
     const told: string[] = [];

@@ -20,7 +20,7 @@ export function guardListeners(signal: AbortSignal, failed: (error: unknown) => 
     return (event) => unheeded(() => callListener(listener, signal, event), failed);
   }
 
-  // One guard for each listener, so that it is added once and can be removed.
+  // A listener has one guard, so that it is added once and can be removed.
   function guardOf(listener: Listener | null): Call | null {
     if (!listener) return listener;
     const known = guards.get(listener) ?? guard(listener);

@@ -17,7 +17,7 @@ export function idempotencyKey({ execution, registration }: HandlerRun): string 
   return parts.map(withoutColons).join(':');
 }
 
-// What a tenant, an id or a pattern has of colons is escaped as in a URL, so that those between the parts are the only ones.
+// Colons within a tenant, an id or a pattern are escaped as in a URL, so that those between the parts are the only ones.
 function withoutColons(part: string): string {
   return part.replace(/[%:]/g, encodeURIComponent);
 }

@@ -35,5 +35,5 @@ export function atOnce(value: unknown): unknown {
 }
 
 function ignore(): void {
-  // Nothing can be told of a logger that throws.
+  // A logger that throws has nobody to tell of it.
 }

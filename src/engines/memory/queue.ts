@@ -1,9 +1,5 @@
 import {
   consoleLogger,
-  type DeadLetter,
-  type DeadLetterQuery,
-  type DeadLetters,
-  deadLetterId,
   type Enqueued,
   memoryStore,
   type QueuedDelivery,
@@ -16,9 +12,9 @@ import {
 import { checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { createSteadyClock } from '../../shared/steady-clock.ts';
 import { describeError } from '../../shared/text.ts';
-import { isIds, listLimit, matchesType, replayPaced, typeFilter } from '../shared/dead-letters.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
 import { createWorkers, type Taken } from '../shared/workers.ts';
+import { type Entry, lettersOf } from './letters.ts';
 
 const CLOSE_MS = 10_000;
 
@@ -46,16 +42,6 @@ const NAMES: OptionNames<MemoryQueueOptions> = {
   now: true,
   logger: true,
 };
-
-interface Entry {
-  delivery: QueuedDelivery;
-  state: 'waiting' | 'running' | 'dead';
-  /** Waiting: may run from. Dead: failed at. */
-  sinceMs: number;
-  failures: number;
-  attempt: number;
-  error: string;
-}
 
 /**
  * A queue in this process, for tests: what the durable queues do, until the process ends.
@@ -188,61 +174,6 @@ function heldHash(known: StoredEvent | undefined): string | undefined {
 function change(entry: Entry, state: Entry['state'], sinceMs: number): void {
   entry.state = state;
   entry.sinceMs = sinceMs;
-}
-
-interface LettersTools {
-  revive(entry: Entry, steps: 'keep' | 'clear'): Promise<boolean>;
-  wake(): void;
-}
-
-function lettersOf(entries: Map<string, Entry>, { revive, wake }: LettersTools): DeadLetters {
-  const all = () => [...entries.values()].filter(({ state }) => state === 'dead');
-  const named = (id: string) => all().find(({ delivery }) => idOf(delivery) === id);
-
-  function matching({ type, tenant, sinceMs = 0, limit }: DeadLetterQuery): readonly Entry[] {
-    const types = typeFilter(type);
-    return all()
-      .filter(({ delivery }) => matchesType(types, delivery.type))
-      .filter((entry) => entry.sinceMs >= sinceMs && (tenant === undefined || entry.delivery.tenant === tenant))
-      .sort((one, other) => one.sinceMs - other.sinceMs)
-      .slice(0, listLimit(limit));
-  }
-
-  return {
-    list: async (query = {}) => matching(query).map(toLetter),
-    async get(id) {
-      const entry = named(id);
-      return entry && toLetter(entry);
-    },
-    async replay(which, options = {}) {
-      const dead = isIds(which) ? which.flatMap((id) => named(id) ?? []) : matching(which);
-      return replayPaced(dead, options, async (some) => {
-        const revived = await Promise.all(some.map((entry) => revive(entry, options.steps ?? 'keep')));
-        wake();
-        return revived.filter(Boolean).length;
-      });
-    },
-    async discard(ids) {
-      let discarded = 0;
-      for (const id of ids) {
-        const entry = named(id);
-        if (!entry) continue;
-        entries.delete(entry.delivery.key);
-        discarded++;
-      }
-      return discarded;
-    },
-  };
-}
-
-function toLetter({ delivery, sinceMs, failures, error }: Entry): DeadLetter {
-  const { key, eventId, type, tenant, created, receivedAtMs, body, headers } = delivery;
-  const what = { key, eventId, type, tenant, created, receivedAtMs, headers };
-  return { id: idOf(delivery), ...what, failedAtMs: sinceMs, failures, error, body: Uint8Array.from(body) };
-}
-
-function idOf({ tenant, eventId }: QueuedDelivery): string {
-  return deadLetterId(tenant, eventId);
 }
 
 function statsOf(entries: readonly Entry[], nowMs: number): QueueStats {

@@ -2,8 +2,10 @@ import { consoleLogger, type WebhookLogger } from '../../report/logger.ts';
 import { checkNames, type OptionNames, positive } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
 import { createSteadyClock } from '../../shared/steady-clock.ts';
-import type { Claim, ClaimOptions, FailOptions, StoredEvent } from '../../store.ts';
-import { type Counts, FIRST_CLAIM, type Finished, FinishedList } from './finished.ts';
+import type { Claim, ClaimOptions, FailOptions } from '../../store.ts';
+import { FIRST_CLAIM, type Finished, FinishedList } from './finished.ts';
+import type { Details, MemoryRows, Row } from './row.ts';
+import { Versions } from './versions.ts';
 
 /** Options of {@link memoryStore}. */
 export interface MemoryStoreOptions {
@@ -18,40 +20,7 @@ export interface MemoryStoreOptions {
 
 const DAY_MS = 86_400_000;
 
-interface Row {
-  state: 'free' | 'active' | 'dead';
-  token: number;
-  counts: Counts;
-  bodyHash: string;
-  /** Active: the lease's end. Free: claimable from. */
-  untilMs: number;
-  details: Details | undefined;
-}
-
-interface Details {
-  steps: Record<string, string>;
-  error: string | undefined;
-  /** A queue holds the bytes of this free event. */
-  held: boolean;
-}
-
 type Acquired = Extract<Claim, { readonly status: 'acquired' }>;
-
-/** The operations of a store on the rows of this process, which answer at once. */
-export interface MemoryRows {
-  readonly retentionMs: number;
-  claim(key: string, options: ClaimOptions): Claim;
-  extend(key: string, token: string, leaseMs: number): boolean;
-  checkpoint(key: string, token: string, step: string, value: string): 'saved' | 'exists' | 'lost';
-  complete(key: string, token: string): boolean;
-  fail(key: string, token: string, options: FailOptions): boolean;
-  get(key: string): StoredEvent | undefined;
-  revive(key: string, options: { readonly steps: 'keep' | 'clear' }): boolean;
-  latest(entity: string): number | undefined;
-  advance(entity: string, version: number): boolean;
-  sweep(limit: number): number;
-  requireRetention(ms: number): void;
-}
 
 const NAMES: OptionNames<MemoryStoreOptions> = { maxEntries: true, retentionMs: true, now: true, logger: true };
 
@@ -66,7 +35,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
   const finished = new FinishedList();
   // Failed events that nobody may deliver again, in the order of their failures.
   const failed = new Map<string, Row>();
-  const versions = new Map<string, number>();
+  const versions = new Versions(maxEntries);
   let nextToken = 1;
   // How long a finished id has to be remembered even when the store is full.
   let requiredMs = 0;
@@ -243,18 +212,8 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       return true;
     },
 
-    latest(entity) {
-      return versions.get(entity);
-    },
-
-    advance(entity, version) {
-      if ((versions.get(entity) ?? version) > version) return false;
-      // The entity is set anew, so that those of late are the last to be forgotten.
-      versions.delete(entity);
-      versions.set(entity, version);
-      if (versions.size > maxEntries) for (const first of versions.keys()) return versions.delete(first);
-      return true;
-    },
+    latest: (entity) => versions.latest(entity),
+    advance: (entity, version) => versions.advance(entity, version),
 
     sweep(limit) {
       const nowMs = now();

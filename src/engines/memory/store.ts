@@ -1,5 +1,6 @@
 import type { WebhookStore } from '../../store.ts';
-import { createMemoryRows, type MemoryRows, type MemoryStoreOptions } from './rows.ts';
+import type { MemoryRows } from './row.ts';
+import { createMemoryRows, type MemoryStoreOptions } from './rows.ts';
 
 const rowsOfStores = new WeakMap<WebhookStore, MemoryRows>();
 

@@ -6,7 +6,7 @@ import { MOST_TIMER_MS, within } from '../../shared/time.ts';
 
 // How long a stopped handler is waited for: one that heeds its signal needs less, and one that does not never ends.
 const MOST_GRACE_MS = 1000;
-// What is given back is written even where no time is left for it.
+// Deliveries that are given back are written even where no time is left for it.
 const LEAST_WRITE_MS = 100;
 const DRAIN_CONCURRENCY = 10;
 
