@@ -1,14 +1,12 @@
 // Compiles consumers of every adapter from the packed package, as their own compilers would: `npm run consumers`.
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { ensureBuild } from './ensure-build.ts';
+import { installPacked } from './install-packed.ts';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
-const fixture = join(root, 'test/consumers');
+const sources = fileURLToPath(new URL('../test/consumers/sources', import.meta.url));
 const run = promisify(execFile);
 
 interface Project {
@@ -27,10 +25,8 @@ const PROJECTS: readonly Project[] = [
   { name: 'bundler, Express 4', type: 'module', options: { ...bundler, ...express4 } },
 ];
 
-await ensureBuild();
-const folder = mkdtempSync(join(tmpdir(), 'pathfinder-consumers-'));
+const folder = await installPacked('test/consumers');
 try {
-  await install();
   const compilers = readdirSync(join(folder, 'node_modules')).filter((name) => name.startsWith('typescript-'));
   let failed = 0;
   for (const compiler of compilers.sort()) {
@@ -47,22 +43,11 @@ try {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function install(): Promise<void> {
-  for (const file of ['package.json', 'package-lock.json']) cpSync(join(fixture, file), join(folder, file));
-  const npm = (...args: string[]) =>
-    run('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder });
-  const packing = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-  const { stdout } = await run('npm', packing, { cwd: root });
-  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-  await npm('ci');
-  await npm('install', '--no-save', `./${filename}`);
-}
-
 /** What the compiler has to say of the consumers and of this package; what it says of other packages is theirs. */
 async function compile(compiler: string, { name, type, options }: Project): Promise<string[]> {
   const project = join(folder, `${compiler} ${name}`.replaceAll(/\W+/g, '-'));
   mkdirSync(project);
-  cpSync(join(fixture, 'sources'), project, { recursive: true });
+  cpSync(sources, project, { recursive: true });
   writeFileSync(join(project, 'package.json'), JSON.stringify({ type }));
   const compilerOptions = {
     target: 'ES2022',

@@ -18,6 +18,7 @@ import { BEFORE_REPLY, FROM_QUEUE } from './run/policy.ts';
 import { createRegistry } from './run/registry.ts';
 import { SingleFlight } from './run/single-flight.ts';
 import { createWork } from './run/work.ts';
+import { checkGlobals } from './shared/globals.ts';
 import { readEvent } from './validate.ts';
 
 /** The parts of a handler, which it puts under its documented names. */
@@ -35,6 +36,7 @@ export interface Assembled {
  * @throws TypeError for an unusable secret, and for options that make no sense or would lose events quietly.
  */
 export function assemble(options: WebhookHandlerOptions, drain: () => Promise<unknown> | undefined): Assembled {
+  checkGlobals('WebhookHandler', ['TextEncoder', 'TextDecoder']);
   checkOptions(options);
   const { queue, events, waitUntil } = options;
   const givenStore = options.store ?? queue?.store ?? memoryStore();

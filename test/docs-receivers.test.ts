@@ -1,10 +1,13 @@
-// Every block of README.md and docs/frameworks.md that mounts a receiver is run, and sent what the world sends.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+// Every block of README.md and docs/ that receives is run, and sent what the world sends.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { getRequestListener } from '@hono/node-server';
-import type { WebhookReply } from '@pathfinder/webhooks';
+import { type WebhookEventType, WebhookHandler, type WebhookReply } from '@pathfinder/webhooks';
+import { toNodeListener } from '@pathfinder/webhooks/node';
+import { sampleEvent } from '@pathfinder/webhooks/testing';
+import Libsql from 'libsql';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { accepted, forged, refused, signed } from './adapters/harness.ts';
 import { listenAt } from './adapters/listen.ts';
@@ -26,6 +29,10 @@ type Fetch = (request: Request) => Promise<Response>;
 
 /** How a block is served, told by a word in it. The first that fits. */
 const WAYS: readonly (readonly [word: string, serve: (block: Module) => Promise<string>])[] = [
+  [
+    'createApp(',
+    ({ createApp }) => serve((createApp as CreateApp)(new WebhookHandler(SECRET).on('*', () => undefined))),
+  ],
   ['express()', async ({ server }) => `${originOf(server)}${PATH}`],
   ['fastify(', async ({ app }) => `${originOf((app as { server: unknown }).server)}${PATH}`],
   ['toNodeListener(', async ({ server }) => `${originOf(server)}${PATH}`],
@@ -52,8 +59,16 @@ const WAYS: readonly (readonly [word: string, serve: (block: Module) => Promise<
 ];
 
 type Receive = (incoming: object) => Promise<WebhookReply>;
+type CreateApp = (webhooks: WebhookHandler) => RequestListener;
+type CreateWebhooks = (secret: string, sendMail: () => Promise<void>) => WebhookHandler;
 
-const snippets = ['README.md', 'docs/frameworks.md'].flatMap(snippetsOf);
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+const MOUNTS = /\bto[A-Z]\w+\(webhooks\)|webhooks\.receive\(/;
+const HANDLES = /\bnew WebhookHandler\(|\bwebhooks\.on\(/;
+// The blocks of docs/testing.md that are tests are run by their runners: `npm run recipes`.
+const blocks = pages.flatMap(blocksOf).filter(({ code }) => !/\btest\('/.test(code));
+const snippets = blocks.filter(({ code }) => MOUNTS.test(code));
+const handlers = blocks.filter(({ code }) => HANDLES.test(code) && !MOUNTS.test(code));
 
 beforeAll(() => {
   vi.stubEnv('PATHFINDER_WEBHOOK_SECRET', SECRET);
@@ -86,6 +101,46 @@ it('the first screen mounts all four in at most eight lines each', () => {
   expect([lines.length, lines.filter((count) => count > 8)]).toEqual([4, []]);
 });
 
+it('the pages have blocks that make a handler or give it work, of every kind', () => {
+  const found = new Set(handlers.map(({ page }) => page));
+  expect([...found].sort()).toEqual([
+    'README.md',
+    'docs/durability.md',
+    'docs/events.md',
+    'docs/frameworks.md',
+    'docs/logging.md',
+    'docs/testing.md',
+  ]);
+  expect(handlers.length).toBeGreaterThanOrEqual(14);
+});
+
+describe.each(handlers)('$place, mounted on a server of its own', ({ page, code }) => {
+  it('takes a delivery, and refuses what it must', async () => {
+    const block = await load(page, code);
+    const webhooks = (block.webhooks ??
+      (block.createWebhooks as CreateWebhooks)(SECRET, async () => {})) as WebhookHandler;
+    onTestFinished(() => webhooks.stop());
+    const url = await serve(toNodeListener(webhooks));
+    const send = (request: Parameters<typeof sendRaw>[1]) => sendRaw(url, request);
+    const type = /\.on\(\s*'(\w+\.\w+)'/.exec(code)?.[1] ?? 'user.created';
+    const body = Buffer.from(JSON.stringify(sampleEvent(type as WebhookEventType)));
+    const whole = code.includes("from './webhooks.js'") ? code + sharedOf(page) : code;
+    const runs = [...whole.matchAll(/\.on\(\s*'(.*?)'/g)].filter(([, name]) => name === '*' || name === type).length;
+    const ran = runs > 0 ? accepted('processed', runs) : accepted('unhandled');
+    const queued = code.includes('sqliteQueue(');
+    expect(await send({ pieces: [body] })).toEqual(refused('invalid_signature'));
+    expect(await send(forged(body))).toEqual(refused('invalid_signature'));
+    expect(await send(signed(Buffer.from('{"id":')))).toEqual(refused('invalid_json'));
+    expect(await send(signed(Buffer.alloc(1_048_577, ' ')))).toEqual(refused('body_too_large'));
+    expect(await send(signed(body))).toEqual(queued ? accepted('queued') : ran);
+    if (queued && !code.includes('webhooks.start(')) expect(await webhooks.drain({ maxMs: 5000 })).toBe(1);
+    const told = ({ processed, unhandled, failed } = webhooks.metrics.getStats()) => [processed, unhandled, failed];
+    await vi.waitFor(() => expect(told()).toEqual(runs > 0 ? [1, 0, 0] : [0, 1, 0]));
+    // Without a handler there is nothing to remember, except in a queue, which keeps what it has acknowledged.
+    expect(await send(signed(body))).toEqual(accepted(queued || runs > 0 ? 'duplicate' : 'unhandled'));
+  });
+});
+
 describe.each(snippets)('$place', ({ page, code }) => {
   it('takes a delivery, and refuses what it must', async () => {
     const served = WAYS.find(([word]) => code.includes(word));
@@ -101,13 +156,18 @@ describe.each(snippets)('$place', ({ page, code }) => {
   });
 });
 
-function snippetsOf(page: string): Snippet[] {
+function blocksOf(page: string): Snippet[] {
   const text = readFileSync(join(root, page), 'utf8');
-  return [...text.matchAll(/^```ts\n(.*?)^```/gms)].flatMap(({ 1: code = '', index }): Snippet[] => {
-    const mounts = /\bto[A-Z]\w+\(webhooks\)|webhooks\.receive\(/.test(code);
+  return [...text.matchAll(/^```ts\n(.*?)^```/gms)].map(({ 1: code = '', index }) => {
     const line = text.slice(0, index).split('\n').length;
-    return mounts ? [{ page, place: `${page}:${line}`, code }] : [];
+    return { page, place: `${page}:${line}`, code };
   });
+}
+
+/** The file that the blocks of a page import: a block of its own, or the README's. */
+function sharedOf(page: string): string {
+  const shared = [page, 'README.md'].flatMap(blocksOf).find(({ code }) => code.startsWith('// webhooks.ts\n'));
+  return shared?.code ?? '';
 }
 
 let loaded = 0;
@@ -116,14 +176,20 @@ let loaded = 0;
 async function load(page: string, code: string): Promise<Module> {
   const own = join(folder, String(loaded++));
   mkdirSync(own, { recursive: true });
-  const [, shared = ''] = /^```ts\n(\/\/ webhooks\.ts\n.*?)^```/ms.exec(readFileSync(join(root, page), 'utf8')) ?? [];
-  writeFileSync(join(own, 'webhooks.ts'), shared);
+  writeFileSync(join(own, 'webhooks.ts'), sharedOf(page));
   const shown = code
     .replace(/'(\.\.\/)+webhooks'/, "'./webhooks.js'")
     .replace(/^(app|createServer\(.*\))\.listen\(3000\)/m, 'export const server = $1.listen(0)')
     .replace('port: 3000', 'port: 0')
     .replace(/^const app = fastify\(.*\)/m, 'export const app = fastify({ forceCloseConnections: true })')
-    .replace(/^declare function (toWebRequest)\(.*$/m, 'const $1 = (event: unknown) => event as Request;');
+    .replace(/^declare function (toWebRequest)\(.*$/m, 'const $1 = (event: unknown) => event as Request;')
+    .replace(/^declare function (parse\w+)\(.*$/m, 'const $1 = JSON.parse;')
+    .replace(/^declare const (\w+): .*$/m, 'const $1 = async (options: object) => JSON.stringify(options);')
+    .replaceAll("sqliteQueue('.", `sqliteQueue('${own}`)
+    .replace(/'whsec_[^']+'/, `'${SECRET}'`)
+    .replace(/^const webhooks = /m, 'export const webhooks = ')
+    .replace(/^import { webhooks } .*$/m, '$&\nexport { webhooks };');
+  if (code.includes('FROM account')) new Libsql(join(own, 'app.db')).exec('CREATE TABLE account (user_id TEXT)');
   writeFileSync(join(own, 'block.ts'), shown);
   return (await import(/* @vite-ignore */ join(own, 'block.ts'))) as Module;
 }
