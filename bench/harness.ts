@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as (options: { readonly type: 'minor' }) => void;
+const collectGarbage = runInNewContext('gc') as (options?: { readonly type: 'minor' }) => void;
 
 /** The same work done in different ways, called in turn within one run so that all meet the same machine. */
 export interface Contender {
@@ -52,6 +52,10 @@ export async function compare(contenders: readonly Contender[], times: number, r
 
 export function collectYoungGarbage(): void {
   collectGarbage({ type: 'minor' });
+}
+
+export function collectAllGarbage(): void {
+  collectGarbage();
 }
 
 export function median(values: readonly number[]): number {

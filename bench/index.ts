@@ -1,6 +1,7 @@
 import { printGates } from './harness.ts';
 import { benchHostile } from './hostile.ts';
 import { benchHttp } from './http.ts';
+import { benchMemory } from './memory.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchTiming } from './timing.ts';
 import { benchVerify } from './verify.ts';
@@ -12,6 +13,7 @@ const parts = {
   http: benchHttp,
   hostile: benchHostile,
   timing: benchTiming,
+  memory: benchMemory,
 };
 const named = process.argv.slice(2);
 const gates = [];

@@ -18,6 +18,8 @@ export interface SqliteConnection {
   readonly db: SqliteDatabase;
   /** There is a file behind it. */
   readonly durable: boolean;
+  /** Has `work` done at the begin of every transaction, inside of it. */
+  onBegin(work: () => void): void;
   /** Runs `work` in one transaction with all writes of this turn of the event loop; resolves after its commit. */
   write<T>(work: () => T): Promise<T>;
   /** Runs `work` at once, but not inside a transaction that is open. */
@@ -78,6 +80,7 @@ function setUp(db: SqliteDatabase, owned: boolean): SqliteConnection {
 function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean): SqliteConnection {
   const writes: Write[] = [];
   const waiting: (() => void)[] = [];
+  const beginnings: (() => void)[] = [];
   let scheduled = false;
   let inTransaction = false;
   let closed = false;
@@ -105,6 +108,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
   function commitGroup(group: readonly Write[]): readonly unknown[] {
     db.exec(BEGIN);
     try {
+      for (const begin of beginnings) begin();
       const results = group.map((write) => write.run());
       db.exec('COMMIT');
       return results;
@@ -134,6 +138,8 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
     db,
     durable,
 
+    onBegin: (work) => void beginnings.push(work),
+
     write<T>(work: () => T) {
       return new Promise<T>((resolve, reject) => {
         refuseClosed();
@@ -154,6 +160,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
       db.exec(BEGIN);
       inTransaction = true;
       try {
+        for (const begin of beginnings) begin();
         const result = await work(db);
         db.exec('COMMIT');
         return result;

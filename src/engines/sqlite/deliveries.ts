@@ -3,8 +3,8 @@ import { unheeded } from '../../shared/guard.ts';
 import { describeError } from '../../shared/text.ts';
 import { type BodyRow, readBody } from './body.ts';
 import type { SqliteConnection } from './connection.ts';
-import { changesOf } from './driver.ts';
-import { type EventRow, type EventRows, isReplaceable, prepareAll } from './events.ts';
+import { changesOf, prepareAll } from './driver.ts';
+import { type EventRow, type EventRows, isReplaceable } from './events.ts';
 import { queueStatements } from './queue-sql.ts';
 import { ACTIVE, DEAD, DONE, FREE } from './store-sql.ts';
 

@@ -129,3 +129,9 @@ export function checkIdentifier(option: string, value: string): string {
 export function changesOf(result: unknown): number {
   return Number((result as { readonly changes: number | bigint }).changes);
 }
+
+/** A table of SQL with each statement prepared. */
+export function prepareAll<K extends string>(db: SqliteDatabase, sql: Readonly<Record<K, string>>) {
+  const pairs = Object.entries<string>(sql).map(([name, text]) => [name, db.prepare(text)]);
+  return Object.fromEntries(pairs) as Record<K, SqliteStatement>;
+}

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { Claim, ClaimOptions, FailOptions, StoredEvent } from '../../index.ts';
 import type { SqliteConnection } from './connection.ts';
-import { changesOf, type SqliteDatabase, type SqliteStatement, type SqliteValue } from './driver.ts';
-import { ACTIVE, DEAD, DONE, FREE, sqliteSchema, storeStatements } from './store-sql.ts';
+import { changesOf, prepareAll, type SqliteStatement, type SqliteValue } from './driver.ts';
+import { ACTIVE, DEAD, DONE, FREE, storeStatements } from './store-sql.ts';
 
 const STATES = ['free', 'active', 'done', 'dead'] as const;
 
@@ -52,29 +52,8 @@ export interface EventRows {
   sweep(limit: number): number;
 }
 
-/** Makes the tables where they are missing. */
-function createTables(db: SqliteDatabase, tablePrefix: string): void {
-  // The last of them: who finds it there needs no turn among the writers.
-  if (db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(`${tablePrefix}version`)) return;
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    db.exec(sqliteSchema(tablePrefix));
-    db.exec('COMMIT');
-  } catch (error) {
-    db.exec('ROLLBACK');
-    throw error;
-  }
-}
-
-/** A table of SQL with each statement prepared. */
-export function prepareAll<K extends string>(db: SqliteDatabase, sql: Readonly<Record<K, string>>) {
-  const pairs = Object.entries<string>(sql).map(([name, text]) => [name, db.prepare(text)]);
-  return Object.fromEntries(pairs) as Record<K, SqliteStatement>;
-}
-
 export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOptions): EventRows {
   const { tablePrefix, retentionMs, keepBodiesMs, now } = options;
-  createTables(db, tablePrefix);
   const sql = prepareAll(db, storeStatements(tablePrefix));
   // Tokens are unique for ever, without randomness at each claim.
   const tokenPrefix = randomBytes(12).toString('base64url');

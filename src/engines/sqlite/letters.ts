@@ -1,14 +1,17 @@
 import { type DeadLetter, type DeadLetterQuery, type DeadLetters, deadLetterId, eventKey } from '../../index.ts';
 import { isIds, lettersNamed, listLimit, replayPaced, typeFilter } from '../shared/dead-letters.ts';
 import { type BodyRow, readBody } from './body.ts';
+import type { SqliteClock } from './clock.ts';
 import type { SqliteConnection } from './connection.ts';
-import { type EventRow, type EventRows, prepareAll } from './events.ts';
+import { prepareAll } from './driver.ts';
+import type { EventRow, EventRows } from './events.ts';
 import { letterStatements } from './queue-sql.ts';
 import { DEAD } from './store-sql.ts';
 
 export interface SqliteLettersOptions {
   readonly tablePrefix: string;
   readonly namespace: string;
+  readonly clock: SqliteClock;
   /** The name of an event's row. */
   keyOf(key: string): string;
   /** Told that something can run. */
@@ -21,7 +24,7 @@ type LetterRow = BodyRow & Pick<EventRow, 'failures' | 'until_ms' | 'error'>;
 export function createSqliteLetters(
   connection: SqliteConnection,
   events: EventRows,
-  { tablePrefix, namespace, keyOf, wake }: SqliteLettersOptions,
+  { tablePrefix, namespace, clock, keyOf, wake }: SqliteLettersOptions,
 ): DeadLetters {
   const sql = prepareAll(connection.db, letterStatements(tablePrefix));
 
@@ -37,7 +40,7 @@ export function createSqliteLetters(
     const { exact, prefix } = typeFilter(type);
     // The length is counted as SQLite does, in characters, which are no UTF-16 units.
     const types = [exact ?? '', [...(prefix ?? '')].length, prefix ?? '-'] as const;
-    return [namespace, sinceMs, ...types, tenant ?? null, tenant ?? null, listLimit(limit)] as const;
+    return [namespace, clock.fromWall(sinceMs), ...types, tenant ?? null, tenant ?? null, listLimit(limit)] as const;
   }
 
   function findAll(which: readonly string[] | DeadLetterQuery): readonly number[] {
@@ -56,6 +59,17 @@ export function createSqliteLetters(
       for (const row of rows) one(row);
       return rows.length;
     });
+  }
+
+  function toLetter(row: LetterRow): DeadLetter {
+    const body = readBody(row);
+    return {
+      id: deadLetterId(body.tenant, body.eventId),
+      ...body,
+      failedAtMs: clock.toWall(row.until_ms),
+      failures: row.failures,
+      error: row.error ?? '',
+    };
   }
 
   return {
@@ -85,16 +99,5 @@ export function createSqliteLetters(
         () => findAll(ids),
         (row) => events.forget(row.id),
       ),
-  };
-}
-
-function toLetter(row: LetterRow): DeadLetter {
-  const body = readBody(row);
-  return {
-    id: deadLetterId(body.tenant, body.eventId),
-    ...body,
-    failedAtMs: row.until_ms,
-    failures: row.failures,
-    error: row.error ?? '',
   };
 }

@@ -2,12 +2,18 @@ import { consoleLogger, type QueuedDelivery, type WebhookLogger, type WebhookQue
 import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
 import { createWorkers, type Taken } from '../shared/workers.ts';
-import { connectSqlite } from './connection.ts';
 import { type DeliveryRows, prepareDeliveryRows, type TakenRow } from './deliveries.ts';
 import type { SqliteDatabase } from './driver.ts';
 import { prepareEventRows } from './events.ts';
 import { createSqliteLetters } from './letters.ts';
-import { keysIn, readSqliteOptions, SQLITE_STORE_NAMES, type SqliteStoreOptions, storeOver } from './store.ts';
+import {
+  keysIn,
+  openSqlite,
+  readSqliteOptions,
+  SQLITE_STORE_NAMES,
+  type SqliteStoreOptions,
+  storeOver,
+} from './store.ts';
 
 const CLOSE_MS = 10_000;
 const SWEEP_EVERY_MS = 60_000;
@@ -52,12 +58,13 @@ const NAMES: OptionNames<SqliteQueueOptions> = {
  */
 export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQueueOptions = {}): WebhookQueue {
   checkNames('sqliteQueue', options, NAMES);
-  const settings = readSqliteOptions(options);
-  const { keepBodiesMs, maxPending, pollMs, logger } = readQueueOptions(options, settings.retentionMs);
-  const connection = connectSqlite(dbOrPath);
-  const events = prepareEventRows(connection, { ...settings, keepBodiesMs });
+  const checked = readSqliteOptions(options);
+  const { keepBodiesMs, maxPending, pollMs, logger } = readQueueOptions(options, checked.retentionMs);
+  const { connection, settings } = openSqlite(dbOrPath, checked);
+  const { now } = settings.clock;
+  const events = prepareEventRows(connection, { ...settings, now, keepBodiesMs });
   const keyOf = keysIn(settings.namespace);
-  const rows = prepareDeliveryRows(connection, events, { ...settings, logger, keyOf });
+  const rows = prepareDeliveryRows(connection, events, { ...settings, now, logger, keyOf });
   const claims = noteClaims(storeOver(connection, events, settings));
   const pending = pendingGauge(rows, maxPending);
 

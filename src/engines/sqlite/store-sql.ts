@@ -12,7 +12,7 @@ export const DEAD = 3;
 /**
  * The tables of `sqliteStore` and `sqliteQueue`, for those who run migrations themselves: the statements may run any
  * number of times. `<prefix>event` is one row for each remembered event or lane, `<prefix>body` what a queue still needs of
- * it, `<prefix>version` the newest version applied to each entity.
+ * it, `<prefix>version` the newest version applied to each entity, `<prefix>clock` one row by which all processes tell the time.
  *
  * @param tablePrefix - `A-Z a-z 0-9 _`, at most 63 characters, no digit first. Default `pathfinder_webhook_`.
  * @throws TypeError for another prefix.
@@ -59,7 +59,21 @@ CREATE TABLE IF NOT EXISTS ${p}version (
   entity TEXT PRIMARY KEY,
   version INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS ${p}clock (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  offset_ms INTEGER NOT NULL,
+  last_ms INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO ${p}clock (id, offset_ms, last_ms) VALUES (1, 0, 0);
 `;
+}
+
+/** How the clock of a file is read and written. */
+export function clockStatements(p: string) {
+  return {
+    readClock: `SELECT offset_ms, last_ms FROM ${p}clock`,
+    saveClock: `UPDATE ${p}clock SET offset_ms = ?, last_ms = max(last_ms, ?)`,
+  };
 }
 
 /** What a store does to its rows. Parameters are in the order of the question marks. */

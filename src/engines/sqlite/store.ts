@@ -1,6 +1,7 @@
 import type { WebhookStore } from '../../index.ts';
 import { checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { checkNamespace, storeKey } from '../shared/store-key.ts';
+import { openClock, type SqliteClock } from './clock.ts';
 import { connectSqlite, type SqliteConnection } from './connection.ts';
 import { checkIdentifier, type SqliteDatabase } from './driver.ts';
 import { type EventRows, prepareEventRows } from './events.ts';
@@ -18,7 +19,10 @@ export interface SqliteStoreOptions {
   readonly leaseMs?: number | undefined;
   /** Before the names of the tables; see `sqliteSchema`. Default `pathfinder_webhook_`. */
   readonly tablePrefix?: string | undefined;
-  /** Unix milliseconds; all processes on one file need the same clock. Default `Date.now`. */
+  /**
+   * Unix milliseconds, for leases, delays and retentions; all processes on one file need the same one. Default: a clock that they
+   * share through the file, which starts with the wall clock and which no step of the wall clock moves.
+   */
   readonly now?: (() => number) | undefined;
 }
 
@@ -36,9 +40,9 @@ export interface SqliteStoreOptions {
  */
 export function sqliteStore(dbOrPath: SqliteDatabase | string, options: SqliteStoreOptions = {}): WebhookStore {
   checkNames('sqliteStore', options, SQLITE_STORE_NAMES);
-  const settings = readSqliteOptions(options);
-  const connection = connectSqlite(dbOrPath);
-  return storeOver(connection, prepareEventRows(connection, { ...settings, keepBodiesMs: 0 }), settings);
+  const { connection, settings } = openSqlite(dbOrPath, readSqliteOptions(options));
+  const { now } = settings.clock;
+  return storeOver(connection, prepareEventRows(connection, { ...settings, now, keepBodiesMs: 0 }), settings);
 }
 
 /** The names of {@link SqliteStoreOptions}. */
@@ -50,24 +54,36 @@ export const SQLITE_STORE_NAMES: OptionNames<SqliteStoreOptions> = {
   now: true,
 };
 
-/** The options with every default in place. */
-export interface SqliteSettings {
+/** The options with every default in place, but for the clock, which is the file's. */
+export interface SqliteOptions {
   readonly namespace: string;
   readonly retentionMs: number;
   readonly leaseMs: number;
   readonly tablePrefix: string;
-  readonly now: () => number;
+  readonly now: (() => number) | undefined;
+}
+
+/** The options with every default in place. */
+export interface SqliteSettings extends Omit<SqliteOptions, 'now'> {
+  readonly clock: SqliteClock;
 }
 
 /** @throws TypeError for options that make no sense. */
-export function readSqliteOptions(options: SqliteStoreOptions): SqliteSettings {
+export function readSqliteOptions(options: SqliteStoreOptions): SqliteOptions {
   return {
     namespace: checkNamespace(options.namespace ?? 'default'),
     retentionMs: positive('retentionMs', options.retentionMs ?? 7 * DAY_MS),
     leaseMs: duration('leaseMs', options.leaseMs ?? 30_000),
     tablePrefix: checkIdentifier('tablePrefix', options.tablePrefix ?? DEFAULT_PREFIX),
-    now: options.now ?? Date.now,
+    now: options.now,
   };
+}
+
+/** The database, with its tables and its clock. */
+export function openSqlite(dbOrPath: SqliteDatabase | string, { now, ...options }: SqliteOptions) {
+  const connection = connectSqlite(dbOrPath);
+  const settings: SqliteSettings = { ...options, clock: openClock(connection, options.tablePrefix, now) };
+  return { connection, settings };
 }
 
 /** How a namespace names the rows of its events and entities. */

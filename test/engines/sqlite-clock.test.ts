@@ -1,0 +1,138 @@
+// Steps of the wall clock, as a host makes them that finds out what time it is, or whose owner sets it.
+import { NonRetryableError, WebhookHandler } from '@pathfinder/webhooks';
+import { type SqliteStoreOptions, sqliteQueue, sqliteStore } from '@pathfinder/webhooks/sqlite';
+import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { answered, bodyOf, deliveryOf, recordingLogger, SECRET } from '../support/deliver.ts';
+import { databaseFolder, openDatabase } from '../support/sqlite.ts';
+
+const folder = databaseFolder();
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const claiming = { leaseMs: 30_000, bodyHash: 'a' } as const;
+const CLAIMED = { status: 'acquired', attempt: 1, claims: 1, failures: 0, steps: {}, token: expect.any(String) };
+let files = 0;
+let file = '';
+let steppedMs = 0;
+
+beforeEach(() => {
+  file = folder.file(`clock-${files++}.db`);
+  steppedMs = 0;
+  const real = Date.now;
+  const wall = vi.spyOn(Date, 'now').mockImplementation(() => real() + steppedMs);
+  onTestFinished(() => wall.mockRestore());
+});
+
+function step(ms: number): void {
+  steppedMs += ms;
+}
+
+/** A store as a process has it: on a connection of its own. */
+function processOn(options: SqliteStoreOptions = {}) {
+  const db = openDatabase(file);
+  return { store: sqliteStore(db, options), db };
+}
+
+/** A receiver as a process has it, and what its handler has seen. */
+function receiverOn(handler: () => unknown = () => undefined) {
+  const seen: string[] = [];
+  const queue = sqliteQueue(openDatabase(file), { logger: recordingLogger() });
+  const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger() });
+  webhooks.on('*', ({ id }) => {
+    seen.push(id);
+    return handler() as undefined;
+  });
+  return { webhooks, queue, seen, receive: (id: string) => webhooks.receive(deliveryOf(bodyOf({ id }))) };
+}
+
+const busyFor = (mostMs: number, claim: Awaited<ReturnType<ReturnType<typeof sqliteStore>['claim']>>) => {
+  expect(claim).toEqual({ status: 'busy', retryAfterMs: expect.any(Number) });
+  const { retryAfterMs } = claim as { readonly retryAfterMs: number };
+  expect([retryAfterMs > mostMs - 5000, retryAfterMs <= mostMs + 5]).toEqual([true, true]);
+};
+
+describe.each([
+  ['back', -HOUR],
+  ['forward', HOUR],
+])('with the wall clock set %s by an hour', (_, ms) => {
+  it('what was queued before runs at once, and before what is queued later', async () => {
+    const { webhooks, receive, seen } = receiverOn();
+    expect(await receive('evt_1')).toEqual(answered('queued', 0, 0, 202));
+    step(ms);
+    expect(await receive('evt_2')).toEqual(answered('queued', 0, 0, 202));
+    expect(await webhooks.drain({ maxMs: 10_000 })).toBe(2);
+    expect(seen).toEqual(['evt_1', 'evt_2']);
+    expect(await receive('evt_1')).toEqual(answered('duplicate'));
+  });
+
+  it('an event that runs is started by nobody else, and its lease ends when it was to end', async () => {
+    const [one, another] = [processOn(), processOn()];
+    const claim = await one.store.claim('k', claiming);
+    expect(claim).toEqual(CLAIMED);
+    step(ms);
+    busyFor(30_000, await another.store.claim('k', claiming));
+    expect(await one.store.extend('k', (claim as { readonly token: string }).token, 40_000)).toBe(true);
+    // One that starts after the step goes by what the first has written down.
+    busyFor(40_000, await processOn().store.claim('k', claiming));
+  });
+
+  it('a delay lasts as long as it was set for', async () => {
+    const { store } = processOn();
+    const claim = (await store.claim('k', claiming)) as { readonly token: string };
+    await store.fail('k', claim.token, { retryInMs: 60_000, error: 'not now' });
+    step(ms);
+    busyFor(60_000, await store.claim('k', claiming));
+  });
+
+  it('a dead letter says when it failed by the clock on the wall, and is found by it', async () => {
+    const { webhooks, queue, receive } = receiverOn(() => {
+      throw new NonRetryableError('never');
+    });
+    await receive('evt_1');
+    await webhooks.drain({ maxMs: 10_000 });
+    step(ms);
+    const [letter] = await queue.deadLetters.list({ sinceMs: Date.now() - 10_000 });
+    expect(Math.abs(Date.now() - (letter?.failedAtMs ?? 0))).toBeLessThan(10_000);
+    expect(await queue.deadLetters.list({ sinceMs: Date.now() + 10_000 })).toEqual([]);
+  });
+
+  it('a step is remembered though the transaction that first saw it was rolled back', async () => {
+    const { store } = processOn();
+    await store.claim('k', claiming);
+    step(ms);
+    await expect(store.transaction?.(() => Promise.reject(new Error('undone')))).rejects.toThrow('undone');
+    await store.claim('another', claiming);
+    busyFor(30_000, await processOn().store.claim('k', claiming));
+  });
+
+  it('would be seen to move a clock that is nothing but the clock on the wall', async () => {
+    const now = () => Date.now();
+    const { store } = processOn({ now });
+    await store.claim('k', claiming);
+    step(ms);
+    const claim = await processOn({ now }).store.claim('k', claiming);
+    if (ms > 0) expect(claim).toEqual({ ...CLAIMED, attempt: 2, claims: 2 });
+    else expect(claim).toEqual({ status: 'busy', retryAfterMs: expect.closeTo(HOUR + 30_000, -4) });
+  });
+});
+
+it('with the wall clock set back while no process ran, what waited runs, and what was done is known', async () => {
+  const before = receiverOn();
+  await before.receive('evt_1');
+  await before.webhooks.drain({ maxMs: 10_000 });
+  await before.receive('evt_2');
+  step(-HOUR);
+  const { webhooks, receive, seen } = receiverOn();
+  expect(await receive('evt_1')).toEqual(answered('duplicate'));
+  // The time that the file knows is up to a second old.
+  await vi.waitFor(async () => expect(await webhooks.drain({ maxMs: 10_000 })).toBe(1), { timeout: 5000 });
+  expect(seen).toEqual(['evt_2']);
+});
+
+it('with the wall clock set forward by more than the retention, an id is not forgotten', async () => {
+  const { store } = processOn();
+  const { token } = (await store.claim('k', claiming)) as { readonly token: string };
+  await store.complete('k', token);
+  step(8 * DAY);
+  await store.sweep?.(100);
+  expect(await store.claim('k', claiming)).toEqual({ status: 'done' });
+});
