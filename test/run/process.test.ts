@@ -432,6 +432,23 @@ describe('an event that is done', () => {
   });
 });
 
+describe('a store that does not say whether an event is done', () => {
+  const never = () => new Promise<boolean>(() => undefined);
+  const down = () => Promise.reject(new Error('down'));
+  it.each([
+    ['is asked once, since the sender waits', [never, down, down], 1],
+    ['is not asked again once it has fallen silent', [down, never, down], 2],
+    ['is asked three times while it says that it could not', [down, down, down], 3],
+  ])('%s', async (_, answers, times) => {
+    const asked: unknown[] = [];
+    const complete = () => (answers[asked.push(0) - 1] ?? down)();
+    const { webhooks, receive } = receiverWith({ store: { ...memoryStore(), complete }, storeTimeoutMs: 20 });
+    webhooks.on('*', () => undefined);
+    expect(await receive()).toEqual(refused(503, 'store_unavailable', RETRY));
+    expect(asked.length).toBe(times);
+  });
+});
+
 describe('a logger that throws', () => {
   it('decides nothing', async () => {
     const broken = () => {

@@ -2,7 +2,7 @@ import { type ReceivedWebhookEvent, WebhookErrorHandler, WebhookHandler } from '
 import { memoryQueue } from '@pathfinder/webhooks/testing';
 import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
-import { answered, bodyOf, eventOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
+import { answered, bodyOf, deliveryOf, eventOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
 import { receiverWith } from '../support/receiver.ts';
 
 /** Does to an event whatever a handler may do. */
@@ -126,4 +126,16 @@ describe('the idempotency key', () => {
       'a%253Ab:c:*#h',
     ]);
   });
+});
+
+// docs/events.md, "Numbers beyond 2^53".
+it('an integer beyond 2^53 is the nearest number in the event, and exact in rawBody', async () => {
+  const webhooks = new WebhookHandler({ secret: SECRET });
+  const seen: unknown[] = [];
+  webhooks.on('*', ({ data }, { rawBody }) => void seen.push(data, Buffer.from(rawBody).toString()));
+  const body = bodyOf({ type: 'order.paid', data: { order_id: 1 } })
+    .toString()
+    .replace('"order_id":1', '"order_id":9007199254740993');
+  expect(await webhooks.receive(deliveryOf(body))).toEqual(answered('processed', 1));
+  expect(seen).toEqual([{ order_id: 9007199254740992 }, body]);
 });

@@ -146,6 +146,14 @@ describe('with a queue', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 1 });
   });
 
+  it('an event that nobody handles is not said to be unhandled when another worker has it now', async () => {
+    const store = { ...memoryStore(), leaseMs: 5000, complete: async () => false };
+    const { receive, run, webhooks } = await receiver({}, handQueue({ store }));
+    await receive();
+    expect(await run()).toEqual({ kind: 'retry', inMs: 5000 });
+    expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 0 });
+  });
+
   it('a failure is retried by the policy, only where it failed, until it is dead', async () => {
     const told: unknown[] = [];
     const errorHandler = new WebhookErrorHandler({

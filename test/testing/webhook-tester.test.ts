@@ -91,6 +91,23 @@ describe('WebhookTester', () => {
     expect(receiver.seen).toEqual([]);
   });
 
+  it('comes to the same when its output throws or rejects', async () => {
+    const receiver = await opened(receiverOf({ secret: 'test-secret' }));
+    const outputs = [
+      () => {
+        throw new Error('no terminal');
+      },
+      () => Promise.reject(new Error('no terminal')),
+    ];
+    for (const line of outputs) {
+      const output = { log: line, error: line };
+      const send = (secret: string) =>
+        new WebhookTester(receiver.url, secret, { output }).sendTestEvent('user.created');
+      expect(await send('test-secret')).toMatchObject({ success: true });
+      expect((await failureOf(send('other-secret'))).code).toBe('refused');
+    }
+  });
+
   it('follows no redirect, and names where it led', async () => {
     const target = await opened(serverThat(() => ({ body: '{}' })));
     const server = await opened(serverThat(() => ({ status: 307, headers: { location: `${target.url}/x` } })));

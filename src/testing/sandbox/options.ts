@@ -1,5 +1,6 @@
 import { type RetryPolicy, type RetryPolicyOptions, retryPolicy } from '../../retry/policy.ts';
 import { check, checkNames, type OptionNames } from '../../shared/check.ts';
+import { MOST_TIMER_MS } from '../../shared/time.ts';
 
 /** How a sandbox behaves. By default it delivers everything once, in order, and retries what fails. */
 export interface SandboxOptions {
@@ -78,11 +79,15 @@ export function readSandboxOptions(options: SandboxOptions): SandboxSettings {
   checkOption(signWith === 'secret' || signWith === 'signing_key', 'signWith', "'secret' or 'signing_key'");
   checkOption(isWhole(concurrency, 1), 'concurrency', 'a whole number from 1');
   checkOption(
-    minMs >= 0 && maxMs >= minMs && Number.isFinite(maxMs),
+    minMs >= 0 && maxMs >= minMs && maxMs <= MOST_TIMER_MS,
     'delayMs',
-    'milliseconds from 0, or [least, most]',
+    `milliseconds from 0, or [least, most], at most ${MOST_TIMER_MS}`,
   );
-  checkOption(isWhole(timeoutMs, 1), 'timeoutMs', 'a whole number of milliseconds from 1');
+  checkOption(
+    isWhole(timeoutMs, 1, MOST_TIMER_MS),
+    'timeoutMs',
+    `a whole number of milliseconds from 1 to ${MOST_TIMER_MS}`,
+  );
   for (const [name, rate] of Object.entries({ duplicateRate, reorderRate, tamperRate })) {
     checkOption(rate >= 0 && rate <= 1, name, 'a number from 0 to 1');
   }
