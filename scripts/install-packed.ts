@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +18,16 @@ const run = promisify(execFile);
 export async function installPacked(fixture: string): Promise<string> {
   await ensureBuild();
   const folder = mkdtempSync(join(tmpdir(), 'pathfinder-'));
+  try {
+    await install(fixture, folder);
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw error;
+  }
+  return folder;
+}
+
+async function install(fixture: string, folder: string): Promise<void> {
   for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, fixture, file), join(folder, file));
   const npm = (...args: string[]) =>
     run('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder });
@@ -26,5 +36,4 @@ export async function installPacked(fixture: string): Promise<string> {
   const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
   await npm('ci');
   await npm('install', '--no-save', `./${filename}`);
-  return folder;
 }

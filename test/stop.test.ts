@@ -35,6 +35,7 @@ describe('stop', () => {
       },
       { name: 'stuck' },
     );
+    webhooks.on('*', () => undefined, { name: 'done' });
     void receive();
     await turn();
     expect(await stopIn(webhooks, 300)).toBe(300);

@@ -12,7 +12,7 @@ const CLAIMED: ReadonlySet<unknown> = new Set([
 const SAVED: ReadonlySet<unknown> = new Set(['saved', 'exists', 'lost']);
 
 /** A store as the core asks it; on the way of every delivery an answer may be there at once. */
-export interface AskedStore extends Omit<WebhookStore, 'claim' | 'complete'> {
+export interface AskedStore extends Omit<WebhookStore, 'claim' | 'complete' | 'close'> {
   claim(key: string, options: ClaimOptions): Claim | Promise<Claim>;
   complete(key: string, token: string, tx?: unknown): boolean | Promise<boolean>;
 }
@@ -59,7 +59,6 @@ export function guardStore(store: WebhookStore, asker: Asker, giveBack: FailOpti
     latest: (entity) => asker.ask(() => store.latest(entity)),
     advance: (entity, version, tx) => asker.ask(() => store.advance(entity, version, tx)),
     sweep: (limit) => asker.ask(() => store.sweep(limit)),
-    close: () => asker.ask(() => store.close()),
   };
   if (!direct) return guarded;
   return {

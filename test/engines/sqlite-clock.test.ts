@@ -136,3 +136,13 @@ it('with the wall clock set forward by more than the retention, an id is not for
   await store.sweep?.(100);
   expect(await store.claim('k', claiming)).toEqual({ status: 'done' });
 });
+
+it('with its tables emptied, as between tests, the clock goes on', async () => {
+  const { store, db } = processOn();
+  await store.claim('k', claiming);
+  for (const table of ['event', 'body', 'version', 'clock']) db.exec(`DELETE FROM pathfinder_webhook_${table}`);
+  step(-HOUR);
+  const claim = await store.claim('k', claiming);
+  expect(claim).toEqual(CLAIMED);
+  busyFor(30_000, await processOn().store.claim('k', claiming));
+});

@@ -244,16 +244,26 @@ describe('the signal', () => {
     expect(kept?.aborted).toBe(false);
   });
 
-  it('may have listeners that throw nothing into the core', async () => {
-    const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
+  it('may have listeners that throw, which is logged and goes no further', async () => {
+    const { webhooks, logger, receive } = receiverWith({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
     const heard = vi.fn();
     const never = gate();
-    webhooks.on('*', (_, { signal }) => {
+    const err = new Error('a listener');
+    const handler = (_: unknown, { signal }: { readonly signal: AbortSignal }) => {
+      signal.addEventListener('abort', () => {
+        throw err;
+      });
       signal.addEventListener('abort', heard);
       return never.promise;
-    });
+    };
+    webhooks.on('*', handler, { name: 'heeds' });
     expect(await receive()).toEqual(answered('failed', 1, 1, 500));
     expect(heard).toHaveBeenCalledTimes(1);
+    expect(logger.lines).toContainEqual({
+      level: 'error',
+      fields: { event_id: 'evt_1', event_type: 'user.created', err, handler: '*#heeds' },
+      message: 'A listener of context.signal failed',
+    });
     never.open();
   });
 });
@@ -450,6 +460,18 @@ describe('serialBy', () => {
     expect(keys).toEqual(['lane\n\nuser.created#a\nuser_1', 'lane\n\nuser.*#b\n']);
     // A lane that is free leaves nothing behind.
     expect(await store.get(keys[0] ?? '')).toBeUndefined();
+  });
+
+  it.each([
+    ['nothing', () => undefined],
+    ['a number', () => 7],
+    ['a promise, also one that rejects', () => Promise.reject(new Error('no key'))],
+  ])('that returns %s is a failure of its handler', async (_, serialBy) => {
+    const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
+    const work = vi.fn();
+    webhooks.on('*', work, { serialBy: serialBy as never });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect([errors, work.mock.calls]).toEqual([[new TypeError('`serialBy` must return a string.')], []]);
   });
 
   it('that throws is a failure of its handler', async () => {

@@ -62,6 +62,48 @@ describe('a store that does not answer', () => {
   });
 });
 
+describe('a store that answers nonsense', () => {
+  const outOfReach = expect.objectContaining({
+    code: 'store_unavailable',
+    cause: new TypeError('The answer makes no sense.'),
+  });
+
+  it.each([undefined, null, 'acquired', {}, { status: 'taken' }])('to claim, %j, is out of reach', async (answer) => {
+    const store = guardedStore({ ...memoryStore(), claim: async () => answer as never });
+    await expect(store.claim('k', { leaseMs: 1000, bodyHash: 'a' })).rejects.toEqual(outOfReach);
+  });
+
+  it.each([undefined, null, true, 'yes'])('to checkpoint, %j, is out of reach', async (answer) => {
+    const store = guardedStore({ ...memoryStore(), checkpoint: async () => answer as never });
+    await expect(store.checkpoint('k', 't', 'step', '')).rejects.toEqual(outOfReach);
+  });
+
+  it('is one only then: each word that a store has is passed on', async () => {
+    for (const status of ['acquired', 'busy', 'done', 'dead', 'conflict']) {
+      const store = guardedStore({ ...memoryStore(), claim: async () => ({ status }) as never });
+      expect(await store.claim('k', { leaseMs: 1000, bodyHash: 'a' })).toEqual({ status });
+    }
+    for (const saved of ['saved', 'exists', 'lost'] as const) {
+      const store = guardedStore({ ...memoryStore(), checkpoint: async () => saved });
+      expect(await store.checkpoint('k', 't', 'step', '')).toBe(saved);
+    }
+  });
+
+  it('late, to a claim that nobody waits for, is given nothing back', async () => {
+    fakeClock();
+    const failed = vi.fn(async () => true);
+    const answers = gate();
+    const claim = () => answers.promise.then(() => ({ status: 'busy', retryAfterMs: 1 }) as const);
+    const store = guardedStore({ ...memoryStore(), claim, fail: failed });
+    const claiming = expect(store.claim('k', { leaseMs: 1000, bodyHash: 'a' })).rejects.toThrow();
+    await vi.advanceTimersByTimeAsync(1000);
+    await claiming;
+    answers.open();
+    await vi.advanceTimersByTimeAsync(1000);
+    expect(failed).not.toHaveBeenCalled();
+  });
+});
+
 describe('a transaction', () => {
   it('that does not begin in time is given up, and runs nothing when it begins later', async () => {
     fakeClock();

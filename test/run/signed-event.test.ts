@@ -2,6 +2,7 @@ import { type ReceivedWebhookEvent, WebhookErrorHandler, WebhookHandler } from '
 import { memoryQueue } from '@pathfinder/webhooks/testing';
 import { describe, expect, it, vi } from 'vitest';
 import * as z from 'zod';
+import { SignedEvent } from '../../src/run/signed-event.ts';
 import { answered, bodyOf, deliveryOf, eventOf, recordingLogger, SECRET, sign } from '../support/deliver.ts';
 import { receiverWith } from '../support/receiver.ts';
 
@@ -125,6 +126,34 @@ describe('the idempotency key', () => {
       'a%3Ab%3Ac:*#h',
       'a%253Ab:c:*#h',
     ]);
+  });
+});
+
+describe('an event for several who may change it', () => {
+  const received = eventOf() as unknown as ReceivedWebhookEvent;
+  const changed = async (event: ReceivedWebhookEvent) => ({ ...event, data: { own: true } }) as ReceivedWebhookEvent;
+
+  it('is the one that was read at receipt for the first, and read again for each further one', async () => {
+    const event = new SignedEvent(received, bodyOf(), undefined);
+    expect(event.forRun()).toBe(received);
+    const [second, third, hooks] = [event.forRun(), event.forRun(), event.forHook()];
+    for (const one of [second, third, hooks]) expect(one).toEqual(received);
+    expect(new Set([received, second, third, hooks]).size).toBe(4);
+  });
+
+  it('is the one of receipt for a hook that comes before any run, which then gets another', () => {
+    const event = new SignedEvent(received, bodyOf(), undefined);
+    expect(event.forHook()).toBe(received);
+    expect(event.forRun()).not.toBe(received);
+  });
+
+  it('has a schema asked again for further runs, but not for a hook', async () => {
+    const asked = vi.fn(changed);
+    const event = new SignedEvent(received, bodyOf(), asked);
+    expect([event.forRun(), asked.mock.calls.length]).toEqual([received, 0]);
+    expect(event.forHook()).toBe(received);
+    expect(await event.forRun()).toEqual({ ...received, data: { own: true } });
+    expect(asked.mock.calls.length).toBe(1);
   });
 });
 

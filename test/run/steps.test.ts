@@ -45,6 +45,17 @@ describe('context.once', () => {
     expect((errors[0] as Error).message).toMatch(/^Step 'charge' has run, and is not run again for this event;/);
   });
 
+  it('remembers every step of a run, whatever comes after it', async () => {
+    const { webhooks, receive } = receiverWith();
+    const ran: string[] = [];
+    const step = (name: string) => () => ran.push(name);
+    webhooks.on('*', async (_, { once }) => {
+      for (const name of ['a', 'b', 'a', 'b', 'c', 'a']) await once(name, step(name));
+    });
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(ran).toEqual(['a', 'b', 'c']);
+  });
+
   it('does the work once even when the store does not take its result at first', async () => {
     const store = memoryStore();
     let saves = 0;

@@ -52,10 +52,10 @@ function createTables(db: SqliteDatabase, tablePrefix: string): void {
  */
 function createClock(connection: SqliteConnection, tablePrefix: string): SqliteClock {
   const sql = prepareAll(connection.db, clockStatements(tablePrefix));
-  const read = () => sql.readClock.get() as ClockRow;
+  const read = () => (sql.readClock.get() ?? undefined) as ClockRow | undefined;
   let wallMs = Date.now();
   let monotonicMs = performance.now();
-  let { offset_ms: offsetMs, last_ms: lastMs } = read();
+  let { offset_ms: offsetMs, last_ms: lastMs } = read() ?? { offset_ms: 0, last_ms: 0 };
   // The wall clock was set back while no process was there to see it: the time goes on from where it was.
   let unsaved = lastMs - (wallMs + offsetMs) > STEP_MS;
   if (unsaved) offsetMs = lastMs - wallMs;
@@ -80,11 +80,13 @@ function createClock(connection: SqliteConnection, tablePrefix: string): SqliteC
   function save(): void {
     const nowMs = now();
     if (!unsaved && nowMs - savedMs < SAVE_EVERY_MS) return;
-    const row = read();
-    const agrees = Math.abs(row.offset_ms - offsetMs) <= STEP_MS;
+    // The row is absent at first, and after somebody has emptied the tables.
+    const written = read()?.offset_ms ?? Number.NaN;
+    const apartMs = Math.abs(written - offsetMs);
     // This process has not seen the step that another one wrote down: it started after it.
-    if (!agrees && !unsaved) offsetMs = row.offset_ms;
-    sql.saveClock.run(agrees ? row.offset_ms : offsetMs, wallMs + offsetMs);
+    if (apartMs > STEP_MS && !unsaved) offsetMs = written;
+    const agrees = apartMs <= STEP_MS;
+    sql.saveClock.run(agrees ? written : offsetMs, wallMs + offsetMs);
     // A transaction may be rolled back, so only what is read again counts as saved.
     if (agrees) unsaved = false;
     savedMs = wallMs + offsetMs;

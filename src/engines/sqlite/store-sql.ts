@@ -64,7 +64,6 @@ CREATE TABLE IF NOT EXISTS ${p}clock (
   offset_ms INTEGER NOT NULL,
   last_ms INTEGER NOT NULL
 );
-INSERT OR IGNORE INTO ${p}clock (id, offset_ms, last_ms) VALUES (1, 0, 0);
 `;
 }
 
@@ -72,7 +71,8 @@ INSERT OR IGNORE INTO ${p}clock (id, offset_ms, last_ms) VALUES (1, 0, 0);
 export function clockStatements(p: string) {
   return {
     readClock: `SELECT offset_ms, last_ms FROM ${p}clock`,
-    saveClock: `UPDATE ${p}clock SET offset_ms = ?, last_ms = max(last_ms, ?)`,
+    saveClock: `INSERT INTO ${p}clock (id, offset_ms, last_ms) VALUES (1, ?, ?) ON CONFLICT (id)
+      DO UPDATE SET offset_ms = excluded.offset_ms, last_ms = max(last_ms, excluded.last_ms)`,
   };
 }
 
