@@ -62,6 +62,7 @@ function writeProject(name: string, change: (code: string) => string): void {
     strict: true,
     exactOptionalPropertyTypes: true,
     noUncheckedIndexedAccess: true,
+    noUnusedLocals: true,
     skipLibCheck: true,
     noEmit: true,
     types: ['node'],

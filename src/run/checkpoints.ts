@@ -14,7 +14,8 @@ export class Checkpoints {
   readonly #store: AskedStore;
   readonly #lease: Lease;
   readonly #claims: number;
-  #steps: Readonly<Record<string, string>>;
+  /** As the claim brought them. */
+  readonly #steps: Readonly<Record<string, string>>;
 
   constructor(store: AskedStore, lease: Lease, { steps, claims }: AcquiredClaim) {
     this.#store = store;
@@ -36,16 +37,14 @@ export class Checkpoints {
     return this.#save(id, '', tx);
   }
 
-  /** The stored result of a step of `once`. */
+  /** The result of a step of `once` that an earlier claim stored. */
   readStep({ id }: Registration, step: string): string | undefined {
     return this.#steps[`${id}/${step}`];
   }
 
-  /** @throws LeaseLostError, and whatever the store throws. */
+  /** Stores the result of a step of `once`. @throws LeaseLostError, and whatever the store throws. */
   async keepStep({ id }: Registration, step: string, value: string): Promise<void> {
-    const name = `${id}/${step}`;
-    await this.#save(name, value);
-    this.#steps = { ...this.#steps, [name]: value };
+    await this.#save(`${id}/${step}`, value);
   }
 
   /** How often the handler ran in earlier claims: a claim is one run, unless it was noted that it made more. */

@@ -167,9 +167,8 @@ describe('a transaction', () => {
     const transaction: WebhookStore['transaction'] = async (work) => {
       const before = [...marked];
       const result = await work('tx');
-      const isNew = marked.size > before.length;
-      if (isNew) committed.push('effect');
-      if (isNew) throw new Error('the answer of the commit was lost');
+      committed.push('effect');
+      if (marked.size > before.length) throw new Error('the answer of the commit was lost');
       return result;
     };
     const checkpoint: WebhookStore['checkpoint'] = async (...step) => {
