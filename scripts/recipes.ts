@@ -29,7 +29,7 @@ try {
   const unrun = files.filter(({ file }) => file.includes('.test.') && !commands.some((line) => line.includes(file)));
   const problems = [...nameless, ...unrun.map(({ file }) => `No command runs ${file}`)];
   writeProject('good', (code) => code);
-  // It signs with another secret, and reads a member that is not there.
+  // The broken receiver expects another secret, and reads a member that is not there.
   writeProject('broken', (code) => {
     const otherSecret = code.replaceAll(
       /(new WebhookHandler\(\{ secret)(: [^,}]+?)?(?=[,} ])/g,

@@ -141,7 +141,7 @@ export function readOptions(options: WebhookHandlerOptions, store: WebhookStore)
     rejectDrift: validation === 'reject',
     retry: retryPolicy(options.retry ?? {}, queue ? QUEUED_RETRY : IN_PROCESS_RETRY),
     logger: guardLogger(options.logger ?? consoleLogger),
-    now: options.now ? guardClock(options.now) : Date.now,
+    now: options.now ? guardClock(options.now) : () => Date.now(),
   };
 }
 

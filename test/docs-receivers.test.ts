@@ -62,7 +62,10 @@ type Receive = (incoming: object) => Promise<WebhookReply>;
 type CreateApp = (webhooks: WebhookHandler) => RequestListener;
 type CreateWebhooks = (secret: string, sendMail: () => Promise<void>) => WebhookHandler;
 
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+const pages = [
+  'README.md',
+  ...readdirSync(join(root, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
+];
 const MOUNTS = /\bto[A-Z]\w+\(webhooks\)|webhooks\.receive\(/;
 const HANDLES = /\bnew WebhookHandler\(|\bwebhooks\.on\(/;
 // The blocks of docs/testing.md that are tests are run by their runners: `npm run recipes`.

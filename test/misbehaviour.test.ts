@@ -19,7 +19,7 @@ import { answered, bodyOf, deliveryOf, RETRY, refused, SECRET } from './support/
 import { thenableOf } from './support/receiver.ts';
 
 const CREATED = Math.floor(Date.now() / 1000);
-// Refused, unless the store knows its id.
+// An event that old is refused, unless the store knows its id.
 const LONG_AGO = 1_000_000_000;
 const TIMEOUT_MS = 20;
 const LATE_MS = 60;
@@ -233,7 +233,7 @@ async function withstands(bad: Partial<Record<Party, Way>>, queued: boolean): Pr
   const replies = await Promise.all([...ids, 'failing_1'].map((id) => deliver(setting, id)));
   for (const reply of replies) expect(REPLIES).toContainEqual(reply);
   expect(performance.now() - startedAtMs).toBeLessThan(6000);
-  // Long enough for heartbeats, and for the deadline.
+  // Its handler takes long enough for heartbeats, and for the deadline.
   if (bad.listener || bad['store.extend']) expect(REPLIES).toContainEqual(await deliver(setting, 'hanging_1'));
   if (bad['store.sweep']) await deliverMany(setting);
   await sleep(LATE_MS + 20);

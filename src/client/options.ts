@@ -71,14 +71,18 @@ export function readClientOptions(options: PathfinderWebhooksClientOptions): Cli
   const { token, timeoutMs = 30_000, maxResponseBytes = 1_048_576 } = options;
   const { attempts = 3, baseMs = 200, capMs = 5000, maxRetryAfterMs = 20_000 } = options.retry ?? {};
   checkToken(token);
-  checkOption(timeoutMs > 0 && timeoutMs <= MOST_TIMER_MS, 'timeoutMs', 'a number of milliseconds above 0');
+  checkOption(
+    timeoutMs > 0 && timeoutMs <= MOST_TIMER_MS,
+    'timeoutMs',
+    `a number of milliseconds above 0 and at most ${MOST_TIMER_MS}`,
+  );
   checkOption(Number.isInteger(maxResponseBytes) && maxResponseBytes > 0, 'maxResponseBytes', 'a whole number above 0');
   checkOption(Number.isInteger(attempts) && attempts >= 1, 'retry.attempts', 'a whole number from 1');
   for (const [name, ms] of Object.entries({ baseMs, capMs, maxRetryAfterMs })) {
     checkOption(
       Number.isFinite(ms) && ms >= 0 && ms <= MOST_TIMER_MS,
       `retry.${name}`,
-      'a number of milliseconds from 0',
+      `a number of milliseconds from 0 and at most ${MOST_TIMER_MS}`,
     );
   }
   return {
@@ -91,7 +95,7 @@ export function readClientOptions(options: PathfinderWebhooksClientOptions): Cli
     retry: { attempts, baseMs, capMs, maxRetryAfterMs },
     random: options.random ?? Math.random,
     sleep: options.sleep,
-    now: options.now ?? Date.now,
+    now: options.now ?? (() => Date.now()),
   };
 }
 

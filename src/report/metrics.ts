@@ -90,7 +90,7 @@ export class WebhookMetrics {
   /** Starts at zero, now. */
   constructor(options: WebhookMetricsOptions = {}) {
     checkNames('WebhookMetrics', options, { types: true, now: true });
-    const { types = [], now = Date.now } = options;
+    const { types = [], now = () => Date.now() } = options;
     this.#now = now;
     this.#sinceMs = now();
     for (const type of [...WEBHOOK_EVENT_TYPES, ...types]) this.#byType.set(type, { received: 0, processed: 0 });

@@ -1,4 +1,21 @@
+import { NonRetryableError } from '@pathfinder/webhooks';
 import { describeWebhookQueue, memoryQueue } from '@pathfinder/webhooks/testing';
-import { describe, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { receiverWith } from '../support/receiver.ts';
 
 describeWebhookQueue('memoryQueue', () => memoryQueue({ allowVolatile: true }), { runner: { describe, it } });
+
+it('a dead letter of memoryQueue is found by the clock on the wall, though that was set back since the queue was made', async () => {
+  const queue = memoryQueue({ allowVolatile: true });
+  const { webhooks, receive } = receiverWith({ queue });
+  webhooks.on('*', () => {
+    throw new NonRetryableError('never');
+  });
+  const nowMs = Date.now() - 3_600_000;
+  const wall = vi.spyOn(Date, 'now').mockReturnValue(nowMs);
+  onTestFinished(() => wall.mockRestore());
+  await receive();
+  await webhooks.drain({ maxMs: 1000 });
+  expect(await queue.deadLetters.list({ sinceMs: nowMs + 1 })).toEqual([]);
+  expect(await queue.deadLetters.list({ sinceMs: nowMs })).toEqual([expect.objectContaining({ failedAtMs: nowMs })]);
+});

@@ -1,4 +1,6 @@
 // Steps of the wall clock, as a host makes them that finds out what time it is, or whose owner sets it.
+
+import { setImmediate } from 'node:timers/promises';
 import { NonRetryableError, WebhookHandler } from '@pathfinder/webhooks';
 import { type SqliteStoreOptions, sqliteQueue, sqliteStore } from '@pathfinder/webhooks/sqlite';
 import { beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -13,15 +15,25 @@ const CLAIMED = { status: 'acquired', attempt: 1, claims: 1, failures: 0, steps:
 let files = 0;
 let file = '';
 let steppedMs = 0;
+let passedMs = 0;
 
 beforeEach(() => {
   file = folder.file(`clock-${files++}.db`);
   steppedMs = 0;
-  const real = Date.now;
-  const wall = vi.spyOn(Date, 'now').mockImplementation(() => real() + steppedMs);
-  onTestFinished(() => wall.mockRestore());
+  passedMs = 0;
+  const { now: wallNow } = Date;
+  const monotonicNow = performance.now.bind(performance);
+  vi.spyOn(Date, 'now').mockImplementation(() => wallNow() + passedMs + steppedMs);
+  vi.spyOn(performance, 'now').mockImplementation(() => monotonicNow() + passedMs);
+  onTestFinished(() => void vi.restoreAllMocks());
 });
 
+/** Time that really passes, which both clocks show. */
+function pass(ms: number): void {
+  passedMs += ms;
+}
+
+/** The clock on the wall is set. */
 function step(ms: number): void {
   steppedMs += ms;
 }
@@ -71,7 +83,7 @@ describe.each([
     step(ms);
     busyFor(30_000, await another.store.claim('k', claiming));
     expect(await one.store.extend('k', (claim as { readonly token: string }).token, 40_000)).toBe(true);
-    // One that starts after the step goes by what the first has written down.
+    // A process that starts after the step goes by what the first has written down.
     busyFor(40_000, await processOn().store.claim('k', claiming));
   });
 
@@ -93,6 +105,17 @@ describe.each([
     const [letter] = await queue.deadLetters.list({ sinceMs: Date.now() - 10_000 });
     expect(Math.abs(Date.now() - (letter?.failedAtMs ?? 0))).toBeLessThan(10_000);
     expect(await queue.deadLetters.list({ sinceMs: Date.now() + 10_000 })).toEqual([]);
+  });
+
+  it('a step is written down when it is seen, though nothing else is to be written', async () => {
+    const { store } = processOn();
+    const { token } = (await store.claim('done', claiming)) as { readonly token: string };
+    await store.complete('done', token);
+    await store.claim('k', claiming);
+    step(ms);
+    expect((await store.get('done'))?.state).toBe('done');
+    await setImmediate();
+    busyFor(30_000, await processOn().store.claim('k', claiming));
   });
 
   it('a step is remembered though the transaction that first saw it was rolled back', async () => {
@@ -135,6 +158,22 @@ it('with the wall clock set forward by more than the retention, an id is not for
   step(8 * DAY);
   await store.sweep?.(100);
   expect(await store.claim('k', claiming)).toEqual({ status: 'done' });
+});
+
+it('two processes that have seen a step agree again, though one of them started without knowing how late it was', async () => {
+  const one = processOn();
+  await one.store.claim('first', claiming);
+  pass(10 * 60_000);
+  step(-HOUR);
+  const another = processOn();
+  await another.store.claim('second', claiming);
+  await one.store.claim('third', claiming);
+  await another.store.claim('fourth', claiming);
+  await one.store.claim('a', claiming);
+  busyFor(30_000, await another.store.claim('a', claiming));
+  await another.store.claim('b', claiming);
+  busyFor(30_000, await one.store.claim('b', claiming));
+  expect(await another.store.claim('first', claiming)).toMatchObject({ status: 'acquired', attempt: 2 });
 });
 
 it('with its tables emptied, as between tests, the clock goes on', async () => {

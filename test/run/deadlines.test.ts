@@ -1,6 +1,7 @@
+import { WebhookMetrics } from '@pathfinder/webhooks';
 import { sqliteStore } from '@pathfinder/webhooks/sqlite';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { answered } from '../support/deliver.ts';
+import { answered, refused } from '../support/deliver.ts';
 import { receiverWith } from '../support/receiver.ts';
 import { openDatabase } from '../support/sqlite.ts';
 
@@ -23,6 +24,19 @@ describe('clocks that a test puts in and takes away', () => {
       vi.useRealTimers();
     }
     expect(await receive({ id: 'last' })).toEqual(answered('failed', 1, 1, 500));
+  });
+
+  it('are heeded by a handler and by metrics that were made before them', async () => {
+    onTestFinished(() => void vi.useRealTimers());
+    const created = 1_000_000_000;
+    const { webhooks, receive } = receiverWith({ maxAgeSeconds: 300 });
+    const metrics = new WebhookMetrics();
+    webhooks.on('*', () => undefined);
+    expect(await receive({ id: 'old', created })).toEqual(refused(400, 'too_old'));
+    vi.useFakeTimers({ now: created * 1000 + 300_000 });
+    expect(await receive({ id: 'old', created })).toEqual(answered('processed', 1));
+    metrics.record({ type: 'user.created' }, Date.now() - 40, true);
+    expect(metrics.getStats().averageLatency).toBe('40.00ms');
   });
 
   it('do not stop sqliteStore, whatever they fake', async () => {

@@ -11,7 +11,7 @@ import { isIds, listLimit, matchesType, replayPaced, typeFilter } from '../share
 export interface Entry {
   delivery: QueuedDelivery;
   state: 'waiting' | 'running' | 'dead';
-  /** Waiting: may run from. Dead: failed at. */
+  /** Waiting: may run from. Dead: failed at, by the clock on the wall. */
   sinceMs: number;
   failures: number;
   attempt: number;

@@ -58,6 +58,8 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
   const { now = createSteadyClock(), logger = consoleLogger, retentionMs, leaseMs, maxPending = 100_000 } = options;
   if (leaseMs !== undefined) duration('leaseMs', leaseMs);
   positive('maxPending', maxPending);
+  // Dead letters are listed by when they failed, as people name it.
+  const wallClock = options.now ?? (() => Date.now());
   const base = memoryStore({ now, logger, ...(retentionMs === undefined ? {} : { retentionMs }) });
   const claims = noteClaims(leaseMs === undefined ? base : { ...base, leaseMs });
   const { store } = claims;
@@ -104,7 +106,7 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     // The store counts better, if it is the one that the handler claims in.
     entry.failures = stored?.failures ?? entry.failures + Number(failed);
     if (failed) entry.error = stored?.error ?? describeError(outcome.error);
-    if (outcome.kind === 'dead') change(entry, 'dead', now());
+    if (outcome.kind === 'dead') change(entry, 'dead', wallClock());
     else change(entry, 'waiting', now() + outcome.inMs);
   }
 

@@ -1,6 +1,6 @@
 import type { SqliteConnection } from './connection.ts';
-import { prepareAll, type SqliteDatabase } from './driver.ts';
-import { clockStatements, sqliteSchema } from './store-sql.ts';
+import { prepareAll } from './driver.ts';
+import { clockStatements } from './store-sql.ts';
 
 // A wall clock that is more than this away from where it should be was set; what is less is slewing and rounding.
 const STEP_MS = 1000;
@@ -22,9 +22,8 @@ interface ClockRow {
 
 const clocks = new WeakMap<SqliteConnection, Map<string, SqliteClock>>();
 
-/** Makes the tables where they are missing, and gives their clock: `now` as it is, where there is one. */
+/** The clock of the tables that have this prefix; `now` as it is, where there is one. */
 export function openClock(connection: SqliteConnection, tablePrefix: string, now?: () => number): SqliteClock {
-  createTables(connection.db, tablePrefix);
   if (now) return { now, toWall: (ms) => ms, fromWall: (ms) => ms };
   const ofConnection = clocks.get(connection) ?? new Map<string, SqliteClock>();
   clocks.set(connection, ofConnection);
@@ -33,45 +32,38 @@ export function openClock(connection: SqliteConnection, tablePrefix: string, now
   return clock;
 }
 
-function createTables(db: SqliteDatabase, tablePrefix: string): void {
-  // The last of them: who finds it there needs no turn among the writers.
-  if (db.prepare('SELECT 1 FROM sqlite_master WHERE name = ?').get(`${tablePrefix}clock`)) return;
-  db.exec('BEGIN IMMEDIATE');
-  try {
-    db.exec(sqliteSchema(tablePrefix));
-    db.exec('COMMIT');
-  } catch (error) {
-    db.exec('ROLLBACK');
-    throw error;
-  }
-}
-
 /**
  * The wall clock plus an offset, which takes back each step of the wall clock. Each process sees a step by itself, beside the
- * monotonic clock; the first one writes the new offset down for processes that start later.
+ * monotonic clock, and the first one writes the new offset down for processes that start later.
  */
 function createClock(connection: SqliteConnection, tablePrefix: string): SqliteClock {
   const sql = prepareAll(connection.db, clockStatements(tablePrefix));
   const read = () => (sql.readClock.get() ?? undefined) as ClockRow | undefined;
+  const found = read() ?? { offset_ms: 0, last_ms: 0 };
   let wallMs = Date.now();
   let monotonicMs = performance.now();
-  let { offset_ms: offsetMs, last_ms: lastMs } = read() ?? { offset_ms: 0, last_ms: 0 };
-  // The wall clock was set back while no process was there to see it: the time goes on from where it was.
-  let unsaved = lastMs - (wallMs + offsetMs) > STEP_MS;
-  if (unsaved) offsetMs = lastMs - wallMs;
+  let offsetMs = found.offset_ms;
+  // Whether this process has seen a step of which the file does not tell yet.
+  let unsaved = false;
+  // The offset in the file when it was last read: another one there is from another process.
+  let knownMs = found.offset_ms;
   let savedMs = Number.NEGATIVE_INFINITY;
+
+  function step(byMs: number): void {
+    offsetMs -= Math.round(byMs);
+    unsaved = true;
+    // Every write saves the clock. It is tried again at the next one, should this one fail.
+    connection.write(() => undefined).catch(() => undefined);
+  }
 
   function now(): number {
     const wallPassedMs = Date.now() - wallMs;
     const passedMs = performance.now() - monotonicMs;
-    const stepMs = wallPassedMs - passedMs;
-    // A monotonic clock that runs backwards is one that a test has put in the place of the other: it tells nothing.
-    if (passedMs >= 0 && Math.abs(stepMs) > STEP_MS) {
-      offsetMs -= Math.round(stepMs);
-      unsaved = true;
-    }
     wallMs += wallPassedMs;
     monotonicMs += passedMs;
+    const steppedMs = wallPassedMs - passedMs;
+    // A monotonic clock that runs backwards is one that a test has put in the place of the other: it tells nothing.
+    if (passedMs >= 0 && Math.abs(steppedMs) > STEP_MS) step(steppedMs);
     return wallMs + offsetMs;
   }
 
@@ -81,18 +73,23 @@ function createClock(connection: SqliteConnection, tablePrefix: string): SqliteC
     const nowMs = now();
     if (!unsaved && nowMs - savedMs < SAVE_EVERY_MS) return;
     // The row is absent at first, and after somebody has emptied the tables.
-    const written = read()?.offset_ms ?? Number.NaN;
-    const apartMs = Math.abs(written - offsetMs);
-    // This process has not seen the step that another one wrote down: it started after it.
-    if (apartMs > STEP_MS && !unsaved) offsetMs = written;
-    const agrees = apartMs <= STEP_MS;
-    sql.saveClock.run(agrees ? written : offsetMs, wallMs + offsetMs);
+    const writtenMs = read()?.offset_ms ?? knownMs;
+    const agrees = Math.abs(writtenMs - offsetMs) <= STEP_MS;
+    // A process that has seen no step goes by one that has. Of two that have, the later time counts: the other did not know
+    // how much had passed.
+    if (!agrees && !unsaved) offsetMs = writtenMs;
+    if (!agrees && unsaved && writtenMs !== knownMs) offsetMs = Math.max(writtenMs, offsetMs);
+    knownMs = writtenMs;
+    savedMs = wallMs + offsetMs;
+    sql.saveClock.run(agrees ? writtenMs : offsetMs, savedMs);
     // A transaction may be rolled back, so only what is read again counts as saved.
     if (agrees) unsaved = false;
-    savedMs = wallMs + offsetMs;
   }
 
   connection.onBegin(save);
+  // The wall clock was set back while no process was there to see it: the time goes on from where it was.
+  const setBackMs = found.last_ms - (wallMs + offsetMs);
+  if (setBackMs > STEP_MS) step(-setBackMs);
   const aheadMs = () => now() - wallMs;
   return { now, toWall: (ms) => ms - aheadMs(), fromWall: (ms) => ms + aheadMs() };
 }

@@ -6,6 +6,7 @@ import { connectSqlite, type SqliteConnection } from './connection.ts';
 import { checkIdentifier, type SqliteDatabase } from './driver.ts';
 import { type EventRows, prepareEventRows } from './events.ts';
 import { DEAD, DEFAULT_PREFIX, DONE } from './store-sql.ts';
+import { createTables } from './tables.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -82,6 +83,7 @@ export function readSqliteOptions(options: SqliteStoreOptions): SqliteOptions {
 /** The database, with its tables and its clock. */
 export function openSqlite(dbOrPath: SqliteDatabase | string, { now, ...options }: SqliteOptions) {
   const connection = connectSqlite(dbOrPath);
+  createTables(connection.db, options.tablePrefix);
   const settings: SqliteSettings = { ...options, clock: openClock(connection, options.tablePrefix, now) };
   return { connection, settings };
 }

@@ -72,7 +72,7 @@ const RETRY: RetryPolicy = { attempts: 3, baseMs: 50, factor: 2, capMs: 1000, ji
 export function readSandboxOptions(options: SandboxOptions): SandboxSettings {
   checkNames('createSandbox', options, NAMES);
   const { port = 0, signWith = 'secret', concurrency = 1, delayMs = 0, timeoutMs = 5000 } = options;
-  const { duplicateRate = 0, reorderRate = 0, tamperRate = 0, eventTypes = [], now = Date.now } = options;
+  const { duplicateRate = 0, reorderRate = 0, tamperRate = 0, eventTypes = [], now = () => Date.now() } = options;
   const { seed = 0, token = 'none' } = options;
   const [minMs, maxMs] = typeof delayMs === 'number' ? [delayMs, delayMs] : delayMs;
   checkOption(isWhole(port, 0, 65_535), 'port', 'a whole number from 0 to 65535');
