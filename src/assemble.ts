@@ -4,7 +4,6 @@ import { memoryRowsOf, memoryStore } from './engines/memory/store.ts';
 import { WebhookError, type WebhookErrorCode } from './errors.ts';
 import { WEBHOOK_EVENT_TYPES } from './events/index.ts';
 import { checkOptions, readOptions, type WebhookHandlerOptions } from './options.ts';
-import { parseWebhookEvent } from './parse.ts';
 import type { QueueWork } from './queue.ts';
 import type { Flow } from './receive.ts';
 import { WebhookMetrics } from './report/metrics.ts';
@@ -19,7 +18,7 @@ import { createRegistry } from './run/registry.ts';
 import { SingleFlight } from './run/single-flight.ts';
 import { createWork } from './run/work.ts';
 import { checkGlobals } from './shared/globals.ts';
-import { readEvent } from './validate.ts';
+import { applierOf } from './validate.ts';
 
 /** The parts of a handler, which it puts under its documented names. */
 export interface Assembled {
@@ -86,7 +85,7 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
     openDeliveries: new OpenDeliveries(),
   };
   const work = createWork(core, {
-    read: async (body) => (await readEvent(parseWebhookEvent(body), body, events, askSchema)).event,
+    applierOf: (type) => applierOf(events, type, askSchema),
     tellOutcome: (event, outcome, startedAtMs) => {
       const told = reporter.tellOutcome(event, outcome, startedAtMs);
       if (told) background.run(told);

@@ -53,7 +53,8 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   readonly #flow: Flow;
   readonly #core: Core;
   readonly #work: QueueWork;
-  #started = false;
+  /** Whether workers run; `undefined` before the first `start` and `stop`. */
+  #started: boolean | undefined;
 
   /**
    * @param secretOrOptions - The secret, as the short form, or the options.
@@ -61,7 +62,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    */
   constructor(secretOrOptions: WebhookSecret | WebhookHandlerOptions<E>) {
     const options = isOptions(secretOrOptions) ? secretOrOptions : { secret: secretOrOptions };
-    const drain = () => (this.#started ? undefined : guarded(() => this.drain({ maxMs: DRAIN_MS })));
+    const drain = () => (this.#mayDrain() ? guarded(() => this.drain({ maxMs: DRAIN_MS })) : undefined);
     const { core, flow, work, metrics } = assemble(options, drain);
     this.#core = core;
     this.#flow = flow;
@@ -75,14 +76,15 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    * Registers a handler for an event type, a pattern (`'user.*'`, `'*'`) or an array of these. Handlers of an event run
    * side by side; each is a checkpoint of its own, so that only those that failed run again.
    *
-   * @throws TypeError for a name that is taken or ill-formed, a second unnamed handler with a durable store, and a
-   *   transaction with a store that has none.
+   * @throws TypeError for a name that is taken or ill-formed, a second unnamed handler with a durable store, a transaction
+   *   with a store that has none, and after `start`.
    */
   on<const P extends EventPattern<E> | readonly EventPattern<E>[]>(
     type: P,
     handler: Handler<EventFor<P, E>>,
     options: HandlerOptions<EventFor<P, E>> = {},
   ): this {
+    this.#refuseStarted();
     if (options.transaction && !this.#core.store.transaction) {
       throw new TypeError('{ transaction: true } needs a store with transactions: sqliteStore or postgresStore.');
     }
@@ -95,8 +97,13 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     return this;
   }
 
-  /** Removes a handler from where `on` put it. Events that it already runs for are not interrupted. */
+  /**
+   * Removes a handler from where `on` put it. Events that it already runs for are not interrupted.
+   *
+   * @throws TypeError after `start`.
+   */
   off<const P extends EventPattern<E> | readonly EventPattern<E>[]>(type: P, handler: Handler<EventFor<P, E>>): this {
+    this.#refuseStarted();
     this.#core.registry.remove([type].flat(), handler as Handler<never> as Handler<ReceivedWebhookEvent>);
     return this;
   }
@@ -168,13 +175,13 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   }
 
   /**
-   * Starts working off the queue.
+   * Starts working off the queue. Register all handlers first: an event that none of them matches is kept as a dead letter.
    *
    * @param options - `concurrency`: events at a time, default 10.
-   * @throws TypeError without a queue.
+   * @throws TypeError without a queue, and without a handler.
    */
   async start({ concurrency = 10 }: { readonly concurrency?: number } = {}): Promise<void> {
-    await this.#requireQueue().start(this.#work, { concurrency });
+    await this.#queueToWorkOff().start(this.#work, { concurrency });
     this.#started = true;
   }
 
@@ -196,16 +203,36 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    *
    * @param options - `maxMs`: when to take nothing new. `max`: how many events, default all that are ready.
    * @returns How many were worked off.
-   * @throws TypeError without a queue.
+   * @throws TypeError without a queue, and without a handler.
    */
-  drain({ maxMs, max = Number.POSITIVE_INFINITY }: { readonly maxMs: number; readonly max?: number }): Promise<number> {
-    return this.#requireQueue().drain(this.#work, { maxMs, max });
+  async drain(options: { readonly maxMs: number; readonly max?: number }): Promise<number> {
+    const { maxMs, max = Number.POSITIVE_INFINITY } = options;
+    return this.#queueToWorkOff().drain(this.#work, { maxMs, max });
   }
 
-  #requireQueue(): WebhookQueue {
+  #queueToWorkOff(): WebhookQueue {
     const { queue } = this.#flow;
-    if (queue) return queue;
-    throw new TypeError('This WebhookHandler has no queue: its handlers run before the reply. Pass { queue }.');
+    if (!queue) {
+      throw new TypeError('This WebhookHandler has no queue: its handlers run before the reply. Pass { queue }.');
+    }
+    if (this.#hasHandlers()) return queue;
+    throw new TypeError(
+      'Register handlers with on() first: without one every queued event would become a dead letter.',
+    );
+  }
+
+  // Events are drained behind a reply where nothing else does it: not before there are handlers, nor after `stop`.
+  #mayDrain(): boolean {
+    return this.#started === undefined && this.#hasHandlers();
+  }
+
+  #hasHandlers(): boolean {
+    return this.#core.registry.patterns().length > 0;
+  }
+
+  // An event that is worked off between `start` and `on` would miss a handler without a word.
+  #refuseStarted(): void {
+    if (this.#started) throw new TypeError('The workers run: call on() and off() before start(), or after stop().');
   }
 }
 

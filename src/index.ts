@@ -76,18 +76,18 @@ export {
 export { WebhookHandler } from './handler.ts';
 export type { WebhookHandlerOptions } from './options.ts';
 export type { HandlerFailure, WebhookResult, WebhookResultStatus } from './outcome.ts';
-export {
-  type DeadLetter,
-  type DeadLetterQuery,
-  type DeadLetters,
-  deadLetterId,
-  type Enqueued,
-  type QueuedDelivery,
-  type QueueStats,
-  type QueueWork,
-  type ReplayOptions,
-  type WebhookQueue,
-  type WorkOutcome,
+export type {
+  DeadLetter,
+  DeadLetterAddress,
+  DeadLetterQuery,
+  DeadLetters,
+  Enqueued,
+  QueuedDelivery,
+  QueueStats,
+  QueueWork,
+  ReplayOptions,
+  WebhookQueue,
+  WorkOutcome,
 } from './queue.ts';
 export {
   CRITICAL_EVENT_TYPES,
@@ -118,6 +118,7 @@ export type { WebhookPayload, WebhookSecret, WebhookSignature } from './signatur
 export {
   type Claim,
   type ClaimOptions,
+  type DeadReason,
   eventKey,
   type FailOptions,
   type StoredEvent,

@@ -20,7 +20,7 @@ import { type AgeLimits, FUTURE_SKEW_SECONDS } from './validate.ts';
 export interface WebhookHandlerOptions<E extends EventSchemas = EventSchemas> extends AgeLimits {
   /** The endpoint's secret, several while rotating, or a function that finds the tenant's. */
   readonly secret: WebhookSecret | SecretResolver;
-  /** Default: the queue's, else `memoryStore()`. */
+  /** Default `memoryStore()`. A queue brings its own: the two together are refused. */
   readonly store?: WebhookStore | undefined;
   /** Absent: handlers run before the reply. Present: the reply follows the durable write, and workers run them. */
   readonly queue?: WebhookQueue | undefined;
@@ -108,6 +108,9 @@ const QUEUE_METHODS = ['enqueue', 'start', 'stop', 'drain'];
 export function checkOptions(options: WebhookHandlerOptions): void {
   checkNames('WebhookHandler', options, NAMES);
   const { store, queue, logger, errorHandler, events = {} } = options;
+  if (store !== undefined && queue !== undefined) {
+    throw new TypeError('A queue brings its own store: leave `store` out, or give it to the queue.');
+  }
   if (store !== undefined) checkMethods('store', store, STORE_METHODS);
   if (queue !== undefined) {
     checkMethods('queue', queue, QUEUE_METHODS);
@@ -130,7 +133,7 @@ export function checkOptions(options: WebhookHandlerOptions): void {
 export function readOptions(options: WebhookHandlerOptions, store: WebhookStore): Settings {
   const { queue, maxAgeSeconds, futureSkewSeconds = FUTURE_SKEW_SECONDS, validation = 'report' } = options;
   check(validation === 'report' || validation === 'reject', '`validation`', "'report' or 'reject'");
-  if (queue) checkPairing(queue, store);
+  if (queue) checkPairing(queue);
   if (maxAgeSeconds !== undefined) checkRetention(maxAgeSeconds, futureSkewSeconds, store);
   return {
     maxBodyBytes: positive('maxBodyBytes', options.maxBodyBytes ?? 1_048_576),
@@ -145,11 +148,11 @@ export function readOptions(options: WebhookHandlerOptions, store: WebhookStore)
   };
 }
 
-function checkPairing(queue: WebhookQueue, store: WebhookStore): void {
-  if (queue.durable && !store.durable) {
+function checkPairing({ durable, shared, store }: WebhookQueue): void {
+  if (durable && !store.durable) {
     throw new TypeError('A durable queue needs a durable store: what a volatile one forgets would run twice.');
   }
-  if (queue.shared && !store.shared) {
+  if (shared && !store.shared) {
     throw new TypeError('A queue that spans machines needs a store that does: each machine would claim for itself.');
   }
 }

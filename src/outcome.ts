@@ -34,7 +34,7 @@ const NO_FAILURES: readonly HandlerFailure[] = /* @__PURE__ */ Object.freeze([])
 export type Outcome =
   /** Every handler that matches has succeeded. */
   | { readonly status: 'processed'; readonly ran: number }
-  /** No handler matches. */
+  /** No handler matches; from a queue the event is kept as a dead letter. */
   | { readonly status: 'unhandled' }
   /** The event was completed before. */
   | { readonly status: 'duplicate' }

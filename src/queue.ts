@@ -1,4 +1,4 @@
-import type { WebhookStore } from './store.ts';
+import type { DeadReason, WebhookStore } from './store.ts';
 
 /** A verified delivery as a queue keeps it: the raw bytes, never re-serialised JSON. */
 export interface QueuedDelivery {
@@ -21,9 +21,9 @@ export interface QueuedDelivery {
 }
 
 /**
- * What became of one run. `done`: the event is completed, now or before. `unhandled`: it is completed, and no handler
- * matched. `conflict`: its id is known with other bytes, and it is not run. `retry` without `error` is no failure: the event
- * waits for a lease or a lane.
+ * What became of one run. `done`: the event is completed, now or before. `unhandled`: no handler matched, and the event is
+ * dead for that reason. `conflict`: its id is known with other bytes, and it is not run. `retry` without `error` is no failure:
+ * the event waits for a lease or a lane. `dead`: it failed for good; the store's `reason` says how.
  */
 export type WorkOutcome =
   | { readonly kind: 'done' | 'unhandled' | 'conflict' }
@@ -33,25 +33,32 @@ export type WorkOutcome =
 /** Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up. */
 export type QueueWork = (delivery: QueuedDelivery, attempt: number, signal: AbortSignal) => Promise<WorkOutcome>;
 
-/** An event that failed for good, with its bytes. */
+/** An event that is dead, with its bytes. */
 export interface DeadLetter {
-  /** The event id, after `<tenant>:` where there is one. */
-  readonly id: string;
+  /** Its address, opaque: never that of another event. */
   readonly key: string;
-  readonly eventId: string;
-  readonly type: string;
+  /** The event's id. */
+  readonly id: string;
   readonly tenant?: string | undefined;
+  readonly type: string;
+  readonly reason: DeadReason;
   readonly created: number;
   readonly receivedAtMs: number;
   readonly failedAtMs: number;
   readonly failures: number;
+  /** What its last failure said; empty for what is `unhandled`. */
   readonly error: string;
   readonly body: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;
 }
 
+/** Names a dead letter: by the `key` that `list` gave it, or by its event. */
+export type DeadLetterAddress = string | { readonly id: string; readonly tenant?: string | undefined };
+
 /** A filter of dead letters: those that match all of its members. */
 export interface DeadLetterQuery {
+  /** Why it is dead. Default: `failed` and `poison`. */
+  readonly reason?: DeadReason | undefined;
   /** An event type or pattern. */
   readonly type?: string | undefined;
   readonly tenant?: string | undefined;
@@ -70,16 +77,20 @@ export interface ReplayOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The events that failed for good, to be looked at, replayed or discarded. */
+/**
+ * The events that are dead, to be looked at, replayed or discarded. Nothing has to be started for it.
+ *
+ * Each method rejects with a TypeError, before anything is written, for what is no address and for options that make no sense.
+ */
 export interface DeadLetters {
   /** Oldest failure first. */
   list(query?: DeadLetterQuery): Promise<readonly DeadLetter[]>;
   /** Reads a dead letter. */
-  get(id: string): Promise<DeadLetter | undefined>;
+  get(address: DeadLetterAddress): Promise<DeadLetter | undefined>;
   /** Queues the exact bytes again; returns how many. */
-  replay(which: readonly string[] | DeadLetterQuery, options?: ReplayOptions): Promise<number>;
+  replay(which: readonly DeadLetterAddress[] | DeadLetterQuery, options?: ReplayOptions): Promise<number>;
   /** Deletes them; returns how many. */
-  discard(ids: readonly string[]): Promise<number>;
+  discard(addresses: readonly DeadLetterAddress[]): Promise<number>;
 }
 
 /** How much there is to do. */
@@ -87,7 +98,10 @@ export interface QueueStats {
   readonly ready: number;
   readonly active: number;
   readonly delayed: number;
+  /** Dead letters, but for those that are `unhandled`. */
   readonly dead: number;
+  /** Dead letters that no handler matched. */
+  readonly unhandled: number;
   /** Age of the oldest event that could run now; 0 when there is none. */
   readonly oldestReadyMs: number;
 }
@@ -119,9 +133,4 @@ export interface WebhookQueue {
   stats(): Promise<QueueStats>;
   /** Closes what it opened. */
   close?(): Promise<void>;
-}
-
-/** The id of a dead letter, as people type it. */
-export function deadLetterId(tenant: string | undefined, eventId: string): string {
-  return tenant === undefined ? eventId : `${tenant}:${eventId}`;
 }

@@ -114,7 +114,7 @@ export async function admitDelivery(flow: Flow, arrived: Arrived, logger: Webhoo
     }
     return { event: read.event, tenant };
   } catch (error) {
-    flow.reporter.tell(error, event && new SignedEvent(event, body, undefined), logger);
+    flow.reporter.tell(error, event && new SignedEvent(event, body, undefined, event), logger);
     throw error;
   }
 }

@@ -1,3 +1,9 @@
+/**
+ * Why an event is dead. `failed`: no handler is left that may run again. `unhandled`: a worker had no handler for it.
+ * `poison`: each of its last runs ended without a word, as one that takes its process down.
+ */
+export type DeadReason = 'failed' | 'unhandled' | 'poison';
+
 /** An event as a store remembers it. */
 export interface StoredEvent {
   /** `free`: failed or waiting, may be claimed. `active`: leased to a worker. */
@@ -10,6 +16,8 @@ export interface StoredEvent {
   readonly failures: number;
   readonly bodyHash: string;
   readonly error?: string | undefined;
+  /** Why it is dead. */
+  readonly reason?: DeadReason | undefined;
   readonly steps: Readonly<Record<string, string>>;
 }
 
@@ -42,8 +50,8 @@ export interface ClaimOptions {
 export interface FailOptions {
   /** Waits this long before the next claim, which means that a queue holds the bytes. Absent: free at once. */
   readonly retryInMs?: number | undefined;
-  /** Failed for good: only `revive` frees it. */
-  readonly dead?: boolean | undefined;
+  /** Dead, and why: only `revive` frees it. What is `unhandled` is forgotten after the retention, all else is kept. */
+  readonly dead?: DeadReason | undefined;
   /** Deletes all that is known of the key: a lane that is free leaves nothing behind. */
   readonly forget?: boolean | undefined;
   /** Absent: the claim is given back, and neither it nor a failure is counted. */

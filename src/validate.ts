@@ -8,7 +8,7 @@ import {
   webhookEventSchemas,
 } from './events/index.ts';
 import type { Asker } from './run/ask.ts';
-import { SignedEvent } from './run/signed-event.ts';
+import { type ApplySchema, SignedEvent } from './run/signed-event.ts';
 import { isThenable } from './shared/thenable.ts';
 
 /** Between which ages an event is taken. */
@@ -52,13 +52,22 @@ export function readEvent(
   own: EventSchemas | undefined,
   asker: Asker,
 ): Validated | Promise<Validated> {
-  const schema = own && Object.hasOwn(own, event.type) ? own[event.type] : undefined;
-  if (!schema) return { event: new SignedEvent(event, body, undefined), drift: validateBuiltIn(event) };
-  const applySchema = async (again: ReceivedWebhookEvent) => (await validateOwn(again, schema, asker)).event;
+  const schema = schemaOf(own, event.type);
+  if (!schema) return { event: new SignedEvent(event, body, undefined, event), drift: validateBuiltIn(event) };
   return validateOwn(event, schema, asker).then((checked) => ({
-    event: new SignedEvent(checked.event, body, applySchema),
+    event: new SignedEvent(event, body, applierOf(own, event.type, asker), checked.event),
     drift: checked.drift,
   }));
+}
+
+/** Puts what the integrator's schema for the type makes of `data` in its place; `undefined` where there is none. */
+export function applierOf(own: EventSchemas | undefined, type: string, asker: Asker): ApplySchema | undefined {
+  const schema = schemaOf(own, type);
+  return schema && (async (event) => (await validateOwn(event, schema, asker)).event);
+}
+
+function schemaOf(own: EventSchemas | undefined, type: string): StandardSchemaV1 | undefined {
+  return own && Object.hasOwn(own, type) ? own[type] : undefined;
 }
 
 /** How `data` departs from its built-in schema, if it has one and does. */

@@ -463,7 +463,7 @@ describe('duplicates', () => {
     const bodyHash = createHash('sha256').update(bodyOf()).digest('hex');
     const claim = await store.claim('evt_1', { leaseMs: 1000, bodyHash });
     if (claim.status !== 'acquired') throw new Error('not acquired');
-    await store.fail('evt_1', claim.token, { dead: true, error: 'x' });
+    await store.fail('evt_1', claim.token, { dead: 'failed', error: 'x' });
     expect(await receive()).toEqual(answered('processed', 1));
   });
 });
@@ -812,7 +812,7 @@ describe('construction refuses', () => {
   it('to start, stop or drain what has no queue', async () => {
     const { webhooks } = create();
     await expect(webhooks.start()).rejects.toThrow(/has no queue/);
-    expect(() => webhooks.drain({ maxMs: 1 })).toThrow(/has no queue/);
+    await expect(webhooks.drain({ maxMs: 1 })).rejects.toThrow(/has no queue/);
     await webhooks.stop();
   });
 });

@@ -198,7 +198,7 @@ async function failBefore({ store }: Setting, id: string, dead: boolean): Promis
   const bodyHash = createHash('sha256').update(bytesOf(id)).digest('hex');
   const claim = await store.claim(`acme\n${id}`, { leaseMs: 1000, bodyHash });
   if (claim.status !== 'acquired') throw new Error(`The store says ${claim.status}.`);
-  await store.fail(`acme\n${id}`, claim.token, { dead, error: 'earlier' });
+  await store.fail(`acme\n${id}`, claim.token, { ...(dead && { dead: 'failed' }), error: 'earlier' });
 }
 
 const REPLIES = [

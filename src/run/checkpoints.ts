@@ -8,20 +8,22 @@ export type AcquiredClaim = Extract<Claim, { status: 'acquired' }>;
 
 /**
  * What the store remembers of an event's handlers. A store keeps one map of texts for each event; here its names have
- * their three meanings: `<handler>` is done, `<handler>/<step>` has a result, `<handler>/~<claim>` ran more than once.
+ * their meanings: `<handler>` is done, `<handler>/<step>` has a result, `<handler>/~<claim>` ran more than once,
+ * `<handler>/!<number>` failed for good in the claim of that number. A replay runs such a handler again, and what it had is
+ * kept: `!<number>` says in which claim the failures since the last replay began, and what is older counts no more.
  */
 export class Checkpoints {
   readonly #store: AskedStore;
   readonly #lease: Lease;
-  readonly #claims: number;
+  readonly #claim: AcquiredClaim;
   /** As the claim brought them. */
   readonly #steps: Readonly<Record<string, string>>;
 
-  constructor(store: AskedStore, lease: Lease, { steps, claims }: AcquiredClaim) {
+  constructor(store: AskedStore, lease: Lease, claim: AcquiredClaim) {
     this.#store = store;
     this.#lease = lease;
-    this.#claims = claims;
-    this.#steps = steps;
+    this.#claim = claim;
+    this.#steps = claim.steps;
   }
 
   /** Whether the handler has succeeded in an earlier claim. */
@@ -49,14 +51,41 @@ export class Checkpoints {
 
   /** How often the handler ran in earlier claims: a claim is one run, unless it was noted that it made more. */
   runsBefore({ id }: Registration): number {
-    let runs = this.#claims - 1;
+    let runs = this.#claim.claims - 1;
     for (const [name, more] of Object.entries(this.#steps)) if (name.startsWith(`${id}/~`)) runs += Number(more);
     return runs;
   }
 
   /** Notes how often a handler ran within this claim. @throws LeaseLostError, and whatever the store throws. */
   async noteRuns({ id }: Registration, runs: number): Promise<void> {
-    await this.#save(`${id}/~${this.#claims}`, String(runs - 1));
+    await this.#save(`${id}/~${this.#claim.claims}`, String(runs - 1));
+  }
+
+  /** What a handler said that failed for good since the event last was revived. */
+  errorOfEnded({ id }: Registration): string | undefined {
+    // Before the first failure everything is from before the event was revived.
+    if (this.#claim.failures === 0) return undefined;
+    const marks = this.#numbersOf('!');
+    const ends = this.#numbersOf(`${id}/!`);
+    const last = Math.max(...ends);
+    return ends.length > 0 && last >= Math.max(0, ...marks) ? this.#steps[`${id}/!${last}`] : undefined;
+  }
+
+  /** Notes that a handler is not to run again beside others that are. @throws LeaseLostError, and whatever the store throws. */
+  async markEnded({ id }: Registration, error: string): Promise<void> {
+    await this.#save(`${id}/!${this.#claim.attempt}`, error);
+  }
+
+  /** The event failed for the first time since it was revived. @throws LeaseLostError, and whatever the store throws. */
+  async beginFailures(): Promise<void> {
+    const { failures, attempt } = this.#claim;
+    const isOld = failures === 0 && Object.keys(this.#steps).some((name) => name.includes('/!'));
+    if (isOld) await this.#save(`!${attempt}`, '');
+  }
+
+  #numbersOf(prefix: string): readonly number[] {
+    const names = Object.keys(this.#steps).filter((name) => name.startsWith(prefix));
+    return names.map((name) => Number(name.slice(prefix.length))).filter(Number.isInteger);
   }
 
   async #save(name: string, value: string, tx?: unknown): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { WebhookError } from '../errors.ts';
+import type { HandlerFailure } from '../outcome.ts';
 import { logAboutEvent } from '../report/logger.ts';
 import { sleep, within } from '../shared/time.ts';
 import { type AcquiredClaim, Checkpoints } from './checkpoints.ts';
@@ -32,6 +33,7 @@ export class Execution {
   readonly checkpoints: Checkpoints;
   readonly #startedAtMs: number;
   readonly #runs: HandlerRun[] = [];
+  readonly #ended: HandlerFailure[] = [];
   /** Handlers that have not succeeded yet, in this claim. */
   #unsuccessful = 0;
   /** Handlers that neither ended nor reached their deadline. */
@@ -49,10 +51,16 @@ export class Execution {
     this.checkpoints = new Checkpoints(core.store, this.lease, claim);
   }
 
-  /** Starts those of the handlers that have not succeeded in an earlier claim. `work` never rejects. */
+  /** Starts those of the handlers that have neither succeeded nor failed for good in an earlier claim. `work` never rejects. */
   start(registrations: readonly Registration[], work: (run: HandlerRun) => Promise<HandlerResult>): void {
     for (const registration of registrations) {
       if (this.checkpoints.isDone(registration)) continue;
+      const ended = this.core.policy.mayDie ? this.checkpoints.errorOfEnded(registration) : undefined;
+      if (ended !== undefined) {
+        const error = Object.assign(new Error(ended), { name: 'Earlier failure' });
+        this.#ended.push({ handlerName: registration.name, error });
+        continue;
+      }
       this.#runs.push(new HandlerRun(this, registration, this.#startedAtMs));
     }
     // Handlers are counted before the first one starts, since it may end at once.
@@ -90,7 +98,12 @@ export class Execution {
 
   /** Whether all handlers have succeeded, so that the event is about to be completed. */
   get succeeded(): boolean {
-    return this.#unsuccessful === 0;
+    return this.#unsuccessful === 0 && this.#ended.length === 0;
+  }
+
+  /** The handlers that failed for good in an earlier claim. */
+  get ended(): readonly HandlerFailure[] {
+    return this.#ended;
   }
 
   /** The handlers that have not ended, late ones included. */

@@ -2,8 +2,8 @@
 export interface RunPolicy {
   /** Attempts and lanes are waited for within the call. Else the event is given back, and the queue brings it again. */
   readonly retriesHere: boolean;
-  /** An event without a handler is claimed and completed, since something holds it until it hears of an end. */
-  readonly completesUnhandled: boolean;
+  /** An event without a handler is claimed and kept as a dead letter: it was acknowledged, and a handler may come with a deploy. */
+  readonly keepsUnhandled: boolean;
   /** A dead event that is delivered again is run again: the sender still wants it. A queue does so when it takes it in. */
   readonly revivesDead: boolean;
   /** An event may fail for good, since the queue keeps its bytes. Else the sender's next delivery is the retry. */
@@ -17,7 +17,7 @@ export interface RunPolicy {
 /** Without a queue: the reply follows the run, and the sender's next delivery is the retry. */
 export const BEFORE_REPLY: RunPolicy = {
   retriesHere: true,
-  completesUnhandled: false,
+  keepsUnhandled: false,
   revivesDead: true,
   mayDie: false,
   delaysNextRun: false,
@@ -27,7 +27,7 @@ export const BEFORE_REPLY: RunPolicy = {
 /** In a worker: the queue holds the bytes and makes the attempts, one claim each. */
 export const FROM_QUEUE: RunPolicy = {
   retriesHere: false,
-  completesUnhandled: true,
+  keepsUnhandled: true,
   revivesDead: false,
   mayDie: true,
   delaysNextRun: true,

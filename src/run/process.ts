@@ -7,7 +7,7 @@ import type { Core, Job } from './core.ts';
 import { startHandlers } from './dispatch.ts';
 import { Execution } from './handler-run.ts';
 import { leaseMsOf } from './lease.ts';
-import { bury, outcomeOfFailure, record } from './record.ts';
+import { bury, keepUnhandled, outcomeOfFailure, record } from './record.ts';
 
 /** The outcome to answer with, and the end of what still runs behind it. */
 export interface Processing {
@@ -25,7 +25,7 @@ export interface Processing {
  */
 export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Promise<Processing> {
   const handlers = core.registry.match(job.event.type);
-  if (handlers.length === 0 && !core.policy.completesUnhandled) return { outcome: { status: 'unhandled' } };
+  if (handlers.length === 0 && !core.policy.keepsUnhandled) return { outcome: { status: 'unhandled' } };
   const startedAtMs = performance.now();
   const claiming = claimEvent(core, job);
   let claim = isThenable(claiming) ? await claiming : claiming;
@@ -34,7 +34,7 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   if (claim.bodyReplaced) warnOfNewBytes(core, job);
   const execution = new Execution(core, job, claim, startedAtMs);
   if (killsProcesses(core, claim)) return { outcome: await bury(execution) };
-  if (handlers.length === 0) return { outcome: await completeUnhandled(execution) };
+  if (handlers.length === 0) return { outcome: await keepUnhandled(execution) };
   startHandlers(execution, handlers);
   const forgetStop = stop && stopWith(execution, stop);
   if (execution.open) {
@@ -73,11 +73,6 @@ function warnOfNewBytes({ logger }: Core, { event }: Job): void {
 
 function killsProcesses({ policy }: Core, { claims, failures }: AcquiredClaim): boolean {
   return claims > failures + policy.mostLostClaims;
-}
-
-async function completeUnhandled(execution: Execution): Promise<Outcome> {
-  const outcome = await record(execution, []);
-  return outcome.status === 'processed' ? { status: 'unhandled' } : outcome;
 }
 
 // A worker that is told to stop tells its handlers.

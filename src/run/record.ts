@@ -11,6 +11,8 @@ import { retryPolicyOf } from './dispatch.ts';
 import type { Execution, HandlerResult } from './handler-run.ts';
 import { leaseMsOf } from './lease.ts';
 
+type FailedResult = Extract<HandlerResult, { readonly status: 'failed' }>;
+
 const COMPLETE_ATTEMPTS = 3;
 const COMPLETE_WAIT_MS = 50;
 
@@ -26,7 +28,7 @@ export async function record(
   stop?: AbortSignal,
 ): Promise<Outcome> {
   const { core, lease } = execution;
-  if (results.every((result) => result.status === 'succeeded')) {
+  if (execution.ended.length === 0 && results.every((result) => result.status === 'succeeded')) {
     let completed: boolean;
     try {
       const completing = core.store.complete(lease.key, lease.token);
@@ -72,28 +74,35 @@ function passedOn({ core }: Execution): InProgressOutcome {
   return { status: 'in_progress', retryAfterMs: leaseMsOf(core.store) };
 }
 
-/** What handlers come to that did not all succeed. */
+/** What handlers come to that did not all succeed: the event is dead when none of them is left that may run. */
 export function outcomeOfFailure(
-  { core, claim }: Execution,
+  execution: Execution,
   results: readonly HandlerResult[],
 ): FailedOutcome | DeadOutcome | InProgressOutcome {
+  const { core, claim, ended } = execution;
   const failures: HandlerFailure[] = [];
   let retryInMs = Number.POSITIVE_INFINITY;
-  let waitMs = 0;
+  let waitMs: number | undefined;
   for (const result of results) {
-    if (result.status === 'waiting') waitMs = Math.max(waitMs, result.inMs);
+    if (result.status === 'waiting') waitMs = Math.max(waitMs ?? 0, result.inMs);
     if (result.status !== 'failed') continue;
     failures.push({ handlerName: result.registration.name, error: result.error });
+    if (!mayRunAgain(execution, result)) continue;
     const retry = retryPolicyOf(core, result.registration);
-    if (isNonRetryableError(result.error) || claim.failures + 1 >= retry.attempts) continue;
     const delayMs = retryDelayMs(result.error, claim.failures + 1, retry, core.random, core.now());
     retryInMs = Math.min(retryInMs, delayMs);
   }
-  if (failures.length === 0) return { status: 'in_progress', retryAfterMs: waitMs };
+  if (failures.length === 0 && waitMs !== undefined) return { status: 'in_progress', retryAfterMs: waitMs };
   const ran = results.filter((result) => result.status !== 'waiting').length;
-  const failed = { ran, failures, failuresBefore: claim.failures };
+  const failed = { ran, failures: [...ended, ...failures], failuresBefore: claim.failures };
+  // A handler that waits for its lane may still succeed, where no other is to be tried again.
+  if (retryInMs === Number.POSITIVE_INFINITY) retryInMs = waitMs ?? retryInMs;
   const isDead = core.policy.mayDie && retryInMs === Number.POSITIVE_INFINITY;
   return isDead ? { status: 'dead', ...failed } : { status: 'failed', ...failed, retryInMs };
+}
+
+function mayRunAgain({ core, claim }: Execution, { registration, error }: FailedResult): boolean {
+  return !isNonRetryableError(error) && claim.failures + 1 < retryPolicyOf(core, registration).attempts;
 }
 
 async function fail(
@@ -103,12 +112,17 @@ async function fail(
 ): Promise<boolean> {
   const { core, lease, checkpoints } = execution;
   const error = outcome.failures.map((failure) => `${failure.handlerName}: ${describeError(failure.error)}`).join('\n');
-  const next = outcome.status === 'dead' ? { dead: true } : nextRun(execution, outcome.retryInMs);
+  const isDead = outcome.status === 'dead';
+  const next: FailOptions = isDead ? { dead: 'failed' } : nextRun(execution, outcome.retryInMs);
   let failed = true;
   await tell(execution, async () => {
     for (const result of results) {
-      if (result.status === 'failed' && result.runs > 1) await checkpoints.noteRuns(result.registration, result.runs);
+      if (result.status !== 'failed') continue;
+      if (result.runs > 1) await checkpoints.noteRuns(result.registration, result.runs);
+      const ends = core.policy.mayDie && !isDead && !mayRunAgain(execution, result);
+      if (ends) await checkpoints.markEnded(result.registration, describeError(result.error));
     }
+    if (!isDead) await checkpoints.beginFailures();
     failed = await core.store.fail(lease.key, lease.token, { ...next, error });
   });
   return failed;
@@ -138,11 +152,25 @@ async function tell(execution: Execution, work: () => Promise<unknown>): Promise
  *
  * @throws WebhookError `store_unavailable`.
  */
-export async function bury({ core, claim, lease }: Execution): Promise<DeadOutcome> {
+export async function bury(execution: Execution): Promise<DeadOutcome | InProgressOutcome> {
+  const { core, claim, lease } = execution;
   lease.stop();
   const lostRuns = claim.claims - claim.failures - 1;
   const error = new Error(`Its last ${lostRuns} runs ended without a word: each took its process down.`);
-  await core.store.fail(lease.key, lease.token, { dead: true, error: error.message });
-  const failures = [{ handlerName: '*', error }];
-  return { status: 'dead', ran: 0, failures, failuresBefore: claim.failures };
+  const buried = await core.store.fail(lease.key, lease.token, { dead: 'poison', error: error.message });
+  if (!buried) return passedOn(execution);
+  execution.report(error);
+  return { status: 'dead', ran: 0, failures: [{ handlerName: '*', error }], failuresBefore: claim.failures };
+}
+
+/**
+ * Keeps an event for which there is no handler here.
+ *
+ * @throws WebhookError `store_unavailable`.
+ */
+export async function keepUnhandled(execution: Execution): Promise<Outcome> {
+  const { core, lease } = execution;
+  lease.stop();
+  const kept = await core.store.fail(lease.key, lease.token, { dead: 'unhandled' });
+  return kept ? { status: 'unhandled' } : passedOn(execution);
 }

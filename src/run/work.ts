@@ -1,31 +1,45 @@
 import { WebhookError } from '../errors.ts';
 import { type Outcome, workOutcomeOf } from '../outcome.ts';
 import type { QueueWork } from '../queue.ts';
+import { logAboutEvent } from '../report/logger.ts';
 import type { Core } from './core.ts';
 import { processEvent } from './process.ts';
-import type { SignedEvent } from './signed-event.ts';
+import { type ApplySchema, SignedEvent } from './signed-event.ts';
 
 const STORE_RETRY_MS = 1000;
+// Types are the sender's words: beyond so many nothing more is said of those without a handler.
+const MOST_TYPES_WARNED_OF = 100;
 
 /** What a worker needs of the handler beside its core. */
 export interface WorkHooks {
-  /** Reads the event of a body, with what the integrator's schemas make of it. */
-  read(body: Uint8Array): Promise<SignedEvent>;
+  /** What the integrator's schemas make of an event of this type, if there is one for it. */
+  applierOf(type: string): ApplySchema | undefined;
   /** Told what became of each run. */
   tellOutcome(event: SignedEvent, outcome: Outcome, startedAtMs: number): void;
 }
 
 /** What a queue's workers run for each delivery. Never rejects. */
 export function createWork(core: Core, hooks: WorkHooks): QueueWork {
+  const warnedOf = new Set<string>();
+
+  function warnOfUnhandled({ id, type }: SignedEvent): void {
+    if (warnedOf.has(type) || warnedOf.size >= MOST_TYPES_WARNED_OF) return;
+    warnedOf.add(type);
+    const message = 'No handler matches queued webhook events of this type: they are kept as dead letters (unhandled)';
+    logAboutEvent(core.logger, 'warn', { id, type }, {}, message);
+  }
+
   return async (delivery, _attempt, signal) => {
     try {
       const startedAtMs = performance.now();
-      // The bytes were verified when they were received, and are kept as they were.
-      const event = await hooks.read(delivery.body);
-      const { key, tenant, body, bodyHash } = delivery;
+      const { key, eventId, type, created, tenant, body, bodyHash } = delivery;
+      // The bytes were verified when they were received. They are read only by a run, after the claim: whatever takes the
+      // process down counts as a claim.
+      const event = new SignedEvent({ id: eventId, type, created }, body, hooks.applierOf(type));
       const processing = await processEvent(core, { event, tenant, key, body, bodyHash }, signal);
       const outcome = (await processing.recorded) ?? processing.outcome;
       hooks.tellOutcome(event, outcome, startedAtMs);
+      if (outcome.status === 'unhandled') warnOfUnhandled(event);
       if (outcome.status === 'conflict') core.report(new WebhookError('id_conflict'), event, {});
       return workOutcomeOf(outcome);
     } catch (error) {

@@ -20,7 +20,7 @@ export function inTestQueue(parts: Partial<WebhookQueue> = {}): WebhookQueue & {
     stop: async () => undefined,
     drain: async () => 0,
     deadLetters: { list: async () => [], get: async () => undefined, replay: async () => 0, discard: async () => 0 },
-    stats: async () => ({ ready: kept.length, active: 0, delayed: 0, dead: 0, oldestReadyMs: 0 }),
+    stats: async () => ({ ready: kept.length, active: 0, delayed: 0, dead: 0, unhandled: 0, oldestReadyMs: 0 }),
     ...parts,
   };
 }

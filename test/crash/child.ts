@@ -145,7 +145,7 @@ async function runZombie({ queue }: CrashQueue): Promise<void> {
       await store.extend('zombie', token, 60_000),
       await store.checkpoint('zombie', token, 'step', 'of the zombie'),
       await store.complete('zombie', token),
-      await store.fail('zombie', token, { dead: true, error: 'of the zombie' }),
+      await store.fail('zombie', token, { dead: 'failed', error: 'of the zombie' }),
     ];
     tell({ answers });
   });

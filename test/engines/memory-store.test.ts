@@ -72,7 +72,12 @@ describe('memoryStore', () => {
 
   it('counts claims and failures, not releases, and starts both anew at a revival', async () => {
     const { store, wait } = open();
-    for (const options of [{ error: 'no' }, {}, { error: 'no', retryInMs: 10 }, { error: 'no', dead: true }]) {
+    for (const options of [
+      { error: 'no' },
+      {},
+      { error: 'no', retryInMs: 10 },
+      { error: 'no', dead: 'failed' },
+    ] as const) {
       await store.fail('k', (await acquire(store)).token, options);
       wait(10);
     }
@@ -83,6 +88,7 @@ describe('memoryStore', () => {
       failures: 3,
       bodyHash: 'h',
       error: 'no',
+      reason: 'failed',
       steps: {},
     });
     expect(await store.claim('k', { leaseMs: 100, bodyHash: 'h' })).toEqual({ status: 'dead', failures: 3 });
@@ -96,7 +102,7 @@ describe('memoryStore', () => {
       const { store } = open();
       const claim = await acquire(store);
       await store.checkpoint('k', claim.token, 's', '1');
-      await store.fail('k', claim.token, { dead: true, error: 'x' });
+      await store.fail('k', claim.token, { dead: 'failed', error: 'x' });
       await store.revive('k', { steps });
       expect({ ...(await acquire(store)).steps }).toEqual(steps === 'keep' ? { s: '1' } : {});
     }
@@ -125,7 +131,7 @@ describe('memoryStore', () => {
     await store.complete('done', (await acquire(store, 'done')).token);
     await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
     await store.fail('waiting', (await acquire(store, 'waiting')).token, { error: 'x', retryInMs: 1 });
-    await store.fail('dead', (await acquire(store, 'dead')).token, { error: 'x', dead: true });
+    await store.fail('dead', (await acquire(store, 'dead')).token, { error: 'x', dead: 'failed' });
     wait(999);
     expect(await store.sweep(10)).toBe(0);
     wait(1);

@@ -8,12 +8,15 @@ export interface ClockedStore {
   wait(ms: number): void;
 }
 
-/** Compares a store with the model over many random histories, each on an empty store. */
-export async function agreesWithModel(open: () => ClockedStore, numRuns = 400): Promise<void> {
+/** Compares a store with the model over many random histories, each on an empty store; a durable one forgets claims that nobody ended. */
+export async function agreesWithModel(
+  open: () => ClockedStore,
+  { numRuns = 400, durable = false }: { readonly numRuns?: number; readonly durable?: boolean } = {},
+): Promise<void> {
   await fc.assert(
     fc.asyncProperty(fc.array(steps, { maxLength: 60 }), async (history) => {
       const { store, wait } = open();
-      const model = createModel();
+      const model = createModel(durable);
       const claims = new Map<string, { token: string; number: number }[]>();
       let made = 0;
       for (const step of history) {
@@ -73,7 +76,8 @@ const failures: readonly FailOptions[] = [
   { error: 'x' },
   { error: 'x', retryInMs: 50 },
   { retryInMs: 50 },
-  { error: 'x', dead: true },
+  { error: 'x', dead: 'failed' },
+  { dead: 'unhandled' },
   { forget: true },
 ];
 const steps: fc.Arbitrary<Step> = fc.record({
@@ -112,7 +116,7 @@ async function perform(store: WebhookStore, step: Step, token: string): Promise<
 }
 
 /** What durability.md says of a store, in as few words as it takes: the answer to each step. */
-function createModel(): (step: Step, token: number) => unknown {
+function createModel(durable: boolean): (step: Step, token: number) => unknown {
   type Row = {
     state: string;
     token: number;
@@ -122,6 +126,7 @@ function createModel(): (step: Step, token: number) => unknown {
     hash: string;
     until: number;
     error?: string | undefined;
+    reason?: string | undefined;
     held: boolean;
     steps: Record<string, string>;
   };
@@ -130,8 +135,10 @@ function createModel(): (step: Step, token: number) => unknown {
   let now = 0;
   let tokens = 0;
 
+  const isLeft = ({ state, held, reason }: Row) =>
+    (state === 'free' && !held) || reason === 'unhandled' || (durable && state === 'active' && !held);
   const expired = (row: Row) =>
-    (row.state === 'done' && row.until <= now) || (row.state === 'free' && !row.held && row.until + 1000 <= now);
+    (row.state === 'done' ? row.until : row.until + (isLeft(row) ? 1000 : Number.POSITIVE_INFINITY)) <= now;
 
   function claim(row: Row | undefined, { key, hash }: Step): unknown {
     if (row && row.hash !== hash && (row.state !== 'free' || row.held)) return { status: 'conflict' };
@@ -163,7 +170,7 @@ function createModel(): (step: Step, token: number) => unknown {
     return replaced ? { ...answer, bodyReplaced: true } : answer;
   }
 
-  function fail(row: Row, { error, retryInMs, dead = false, forget = false }: FailOptions): boolean {
+  function fail(row: Row, { error, retryInMs, dead, forget = false }: FailOptions): boolean {
     if (forget) return rows.delete(keyOf(row));
     const state = dead ? 'dead' : 'free';
     const counted = error === undefined ? { claims: row.claims - 1 } : { failures: row.failures + 1 };
@@ -172,6 +179,7 @@ function createModel(): (step: Step, token: number) => unknown {
       ...counted,
       state,
       error,
+      reason: dead,
       held: retryInMs !== undefined,
       until: now + (retryInMs ?? 0),
     });
@@ -227,6 +235,7 @@ function createModel(): (step: Step, token: number) => unknown {
           claims: 0,
           failures: 0,
           error: undefined,
+          reason: undefined,
           held: true,
           steps: kept,
         });
@@ -234,8 +243,8 @@ function createModel(): (step: Step, token: number) => unknown {
       }
       default: {
         if (!row) return undefined;
-        const { state, attempt, claims, failures, hash, error } = row;
-        return { state, attempt, claims, failures, bodyHash: hash, error, steps: row.steps };
+        const { state, attempt, claims, failures, hash, error, reason } = row;
+        return { state, attempt, claims, failures, bodyHash: hash, error, ...(reason && { reason }), steps: row.steps };
       }
     }
   };

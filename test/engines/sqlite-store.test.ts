@@ -30,11 +30,11 @@ function openInMemory(change: (store: WebhookStore) => WebhookStore = (store) =>
 
 describe('sqliteStore', () => {
   it('agrees with the model of a store over any history', async () => {
-    await agreesWithModel(() => openInMemory());
+    await agreesWithModel(() => openInMemory(), { durable: true });
   });
 
   it('would not with a lease that anybody may extend', async () => {
     const broken = () => openInMemory((store) => ({ ...store, extend: async () => true }));
-    await expect(agreesWithModel(broken)).rejects.toThrow('Property failed');
+    await expect(agreesWithModel(broken, { durable: true })).rejects.toThrow('Property failed');
   });
 });

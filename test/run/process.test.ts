@@ -18,7 +18,7 @@ async function bury(store: WebhookStore, steps: readonly string[]): Promise<void
   const claim = await store.claim('evt_1', { leaseMs: 1000, bodyHash: hashOf(bodyOf()) });
   if (claim.status !== 'acquired') throw new Error(claim.status);
   for (const step of steps) await store.checkpoint('evt_1', claim.token, step, '');
-  await store.fail('evt_1', claim.token, { dead: true, error: 'x' });
+  await store.fail('evt_1', claim.token, { dead: 'failed', error: 'x' });
 }
 
 describe('an event that was dead and comes again', () => {
@@ -282,7 +282,7 @@ describe('a worker', () => {
   it('counts no failure among the runs that ended without a word', async () => {
     const store = memoryStore();
     const acquired = { status: 'acquired', token: 't', attempt: 14, claims: 14, failures: 3, steps: {} } as const;
-    const { core, registry, job } = workerCore({ ...store, claim: async () => acquired });
+    const { core, registry, job } = workerCore({ ...store, claim: async () => acquired, fail: async () => true });
     registry.add(['*'], () => undefined, {});
     const error = new Error('Its last 10 runs ended without a word: each took its process down.');
     expect(await processEvent(core, job)).toEqual({
@@ -342,7 +342,7 @@ describe('a worker', () => {
     expect(await store.get(job.key)).toMatchObject({
       state: 'dead',
       failures: 3,
-      error: 'often: Error: no\nonce: Error: no\nlate: Error: no',
+      error: 'once: Earlier failure: Error: no\nlate: Earlier failure: Error: no\noften: Error: no',
     });
   });
 

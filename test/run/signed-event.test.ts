@@ -134,7 +134,7 @@ describe('an event for several who may change it', () => {
   const changed = async (event: ReceivedWebhookEvent) => ({ ...event, data: { own: true } }) as ReceivedWebhookEvent;
 
   it('is the one that was read at receipt for the first, and read again for each further one', async () => {
-    const event = new SignedEvent(received, bodyOf(), undefined);
+    const event = new SignedEvent(received, bodyOf(), undefined, received);
     expect(event.forRun()).toBe(received);
     const [second, third, hooks] = [event.forRun(), event.forRun(), event.forHook()];
     for (const one of [second, third, hooks]) expect(one).toEqual(received);
@@ -142,14 +142,14 @@ describe('an event for several who may change it', () => {
   });
 
   it('is the one of receipt for a hook that comes before any run, which then gets another', () => {
-    const event = new SignedEvent(received, bodyOf(), undefined);
+    const event = new SignedEvent(received, bodyOf(), undefined, received);
     expect(event.forHook()).toBe(received);
     expect(event.forRun()).not.toBe(received);
   });
 
   it('has a schema asked again for further runs, but not for a hook', async () => {
     const asked = vi.fn(changed);
-    const event = new SignedEvent(received, bodyOf(), asked);
+    const event = new SignedEvent(received, bodyOf(), asked, received);
     expect([event.forRun(), asked.mock.calls.length]).toEqual([received, 0]);
     expect(event.forHook()).toBe(received);
     expect(await event.forRun()).toEqual({ ...received, data: { own: true } });

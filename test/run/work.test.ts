@@ -43,7 +43,7 @@ function handQueue(parts: Partial<WebhookQueue> = {}) {
       return 1;
     },
     deadLetters: { list: async () => [], get: async () => undefined, replay: async () => 0, discard: async () => 0 },
-    stats: async () => ({ ready: 0, active: 0, delayed: 0, dead: 0, oldestReadyMs: 0 }),
+    stats: async () => ({ ready: 0, active: 0, delayed: 0, dead: 0, unhandled: 0, oldestReadyMs: 0 }),
     ...parts,
   };
   return {
@@ -72,16 +72,23 @@ async function receiver(options: Partial<WebhookHandlerOptions> = {}, hand = han
     onError: (error: unknown) => void errors.push(error),
     ...options,
   } as WebhookHandlerOptions<NoEventSchemas>);
-  await webhooks.start({ concurrency: 3 });
+  let started = false;
   return {
     ...hand,
     webhooks,
+    async run(signal?: AbortSignal) {
+      if (!started) await webhooks.start({ concurrency: 3 });
+      started = true;
+      return hand.run(signal);
+    },
     logger,
     errors,
     receive: (overrides = {}, more = {}) => webhooks.receive(deliveryOf(bodyOf(overrides), more)),
   };
 }
 
+const NO_HANDLERS = 'Register handlers with on() first: without one every queued event would become a dead letter.';
+const STARTED = 'The workers run: call on() and off() before start(), or after stop().';
 const queued = answered('queued', 0, 0, 202);
 
 describe('with a queue', () => {
@@ -112,6 +119,8 @@ describe('with a queue', () => {
     ]);
     expect(await receive({}, { headers: { traceparent: 'nonsense\n' } })).toEqual(queued);
     expect(waiting[1]?.traceparent).toBeUndefined();
+    webhooks.on('user.deleted', () => undefined);
+    await webhooks.start({ concurrency: 3 });
     await webhooks.stop({ timeoutMs: 5 });
     expect(calls).toEqual([
       ['start', { concurrency: 3 }],
@@ -138,17 +147,27 @@ describe('with a queue', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ processed: 1, duplicates: 1 });
   });
 
-  it('an event that nobody handles is completed, and said to be unhandled', async () => {
-    const { receive, run, store, webhooks } = await receiver();
-    await receive();
-    expect(await run()).toEqual({ kind: 'unhandled' });
-    expect((await store.get('evt_1'))?.state).toBe('done');
-    expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 1 });
+  it('an event that nobody handles is kept for that reason, which is counted, and told once for each type', async () => {
+    const { receive, run, store, waiting, webhooks, logger } = await receiver();
+    webhooks.on('user.deleted', () => undefined);
+    for (const id of ['evt_1', 'evt_2', 'evt_3']) {
+      await receive({ id, ...(id === 'evt_3' && { type: 'team.created' }) });
+      expect(await run()).toEqual({ kind: 'unhandled' });
+      expect(await store.get(id)).toMatchObject({ state: 'dead', reason: 'unhandled', claims: 0, failures: 0 });
+      waiting.shift();
+    }
+    expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 3, deadLetters: 0 });
+    const message = 'No handler matches queued webhook events of this type: they are kept as dead letters (unhandled)';
+    expect(logger.lines).toEqual([
+      { level: 'warn', fields: { event_id: 'evt_1', event_type: 'user.created' }, message },
+      { level: 'warn', fields: { event_id: 'evt_3', event_type: 'team.created' }, message },
+    ]);
   });
 
   it('an event that nobody handles is not said to be unhandled when another worker has it now', async () => {
-    const store = { ...memoryStore(), leaseMs: 5000, complete: async () => false };
+    const store = { ...memoryStore(), leaseMs: 5000, fail: async () => false };
     const { receive, run, webhooks } = await receiver({}, handQueue({ store }));
+    webhooks.on('user.deleted', () => undefined);
     await receive();
     expect(await run()).toEqual({ kind: 'retry', inMs: 5000 });
     expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 0 });
@@ -203,7 +222,7 @@ describe('with a queue', () => {
   });
 
   it('a payload that takes its process down dies in the end, and a deploy does not count as its failure', async () => {
-    const { receive, run, wait, store, webhooks, errors } = await receiver();
+    const { receive, run, wait, store, webhooks, errors, logger } = await receiver();
     webhooks.on('*', () => undefined);
     await receive();
     const bodyHash = (await import('node:crypto')).createHash('sha256').update(bodyOf()).digest('hex');
@@ -215,8 +234,45 @@ describe('with a queue', () => {
       kind: 'dead',
       error: new Error('Its last 10 runs ended without a word: each took its process down.'),
     });
-    expect((await store.get('evt_1'))?.state).toBe('dead');
-    expect(errors).toEqual([]);
+    expect(await store.get('evt_1')).toMatchObject({ state: 'dead', reason: 'poison' });
+    const error = new Error('Its last 10 runs ended without a word: each took its process down.');
+    expect(errors).toEqual([error]);
+    expect(logger.lines).toContainEqual({
+      level: 'error',
+      fields: { event_id: 'evt_1', event_type: 'user.created', err: error },
+      message: 'A webhook handler failed',
+    });
+  });
+
+  it('a payload that takes its process down is told by nobody who has lost the event meanwhile', async () => {
+    const acquired = { status: 'acquired', token: 't', attempt: 11, claims: 11, failures: 0, steps: {} } as const;
+    const store = { ...memoryStore(), claim: async () => acquired, fail: async () => false };
+    const { receive, run, webhooks, errors } = await receiver({}, handQueue({ store }));
+    webhooks.on('*', () => undefined);
+    await receive();
+    expect(await run()).toEqual({ kind: 'retry', inMs: 30_000 });
+    expect([errors, webhooks.metrics.getStats().deadLetters]).toEqual([[], 0]);
+  });
+
+  it('a handler that outlives its lease and then fails tells nobody that the event has failed', async () => {
+    const told: unknown[] = [];
+    const errorHandler = new WebhookErrorHandler({
+      storeFailedEvent: (event) => told.push(event.id),
+      logger: recordingLogger(),
+    });
+    const { receive, run, store, webhooks, wait } = await receiver({ errorHandler, retry: { attempts: 1 } });
+    webhooks.on('*', async function zombie() {
+      wait(60_000);
+      const { bodyHash = '' } = (await store.get('evt_1')) ?? {};
+      const claim = await store.claim('evt_1', { leaseMs: 1000, bodyHash });
+      if (claim.status !== 'acquired' || !(await store.complete('evt_1', claim.token)))
+        throw new Error('not taken over');
+      throw new Error('late');
+    });
+    await receive();
+    expect(await run()).toEqual({ kind: 'retry', inMs: 30_000 });
+    expect([told, webhooks.metrics.getStats().failed]).toEqual([[], 0]);
+    expect((await store.get('evt_1'))?.state).toBe('done');
   });
 
   it('a worker that is told to stop gives the event back without a failure', async () => {
@@ -270,11 +326,8 @@ describe('with a queue', () => {
   });
 
   it('a store that is down is tried again', async () => {
-    const hand = handQueue();
-    const { receive, run, webhooks, logger } = await receiver(
-      { store: { ...hand.store, claim: () => Promise.reject(new Error('down')) } },
-      hand,
-    );
+    const store = { ...memoryStore(), claim: () => Promise.reject(new Error('down')) };
+    const { receive, run, webhooks, logger } = await receiver({}, handQueue({ store }));
     webhooks.on('*', () => undefined);
     await receive();
     expect(await run()).toEqual({ kind: 'retry', inMs: 1000 });
@@ -291,6 +344,55 @@ describe('with a queue', () => {
     expect(await webhooks.receive(deliveryOf(bodyOf(), { waitUntil }))).toEqual(queued);
     await Promise.all(work);
     expect([runs, hand.calls]).toEqual([1, [['drain', { maxMs: 10_000, max: Number.POSITIVE_INFINITY }]]]);
+  });
+
+  it('waitUntil drains nothing without a handler, while workers run, and after stop', async () => {
+    const { queue, calls } = handQueue();
+    const webhooks = new WebhookHandler({
+      secret: SECRET,
+      queue,
+      logger: recordingLogger(),
+      waitUntil: () => undefined,
+    });
+    const receive = (id: string) => webhooks.receive(deliveryOf(bodyOf({ id })));
+    expect(await receive('evt_1')).toEqual(queued);
+    webhooks.on('*', () => undefined);
+    await webhooks.start();
+    expect(await receive('evt_2')).toEqual(queued);
+    await webhooks.stop();
+    expect(await receive('evt_3')).toEqual(queued);
+    expect(calls.map((call) => (call as readonly unknown[])[0])).toEqual(['start', 'stop']);
+  });
+
+  it('workers are not started, and nothing is drained, without a handler', async () => {
+    const { queue, calls } = handQueue();
+    const webhooks = new WebhookHandler({ secret: SECRET, queue });
+    await expect(webhooks.start()).rejects.toThrow(new TypeError(NO_HANDLERS));
+    await expect(webhooks.drain({ maxMs: 1 })).rejects.toThrow(new TypeError(NO_HANDLERS));
+    expect(calls).toEqual([]);
+  });
+
+  it('handlers are neither registered nor removed while workers run', async () => {
+    const { queue } = handQueue();
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger() });
+    const handler = () => undefined;
+    webhooks.on('user.created', handler);
+    await webhooks.start();
+    expect(() => webhooks.on('user.deleted', handler)).toThrow(new TypeError(STARTED));
+    expect(() => webhooks.off('user.created', handler)).toThrow(new TypeError(STARTED));
+    expect(webhooks.eventTypes).toEqual(['user.created']);
+    await webhooks.stop();
+    webhooks.off('user.created', handler).on('user.deleted', handler);
+    expect(webhooks.eventTypes).toEqual(['user.deleted']);
+  });
+
+  it('a store beside a queue is refused, its own too', () => {
+    const { queue } = handQueue();
+    for (const store of [memoryStore(), queue.store]) {
+      expect(() => new WebhookHandler({ secret: SECRET, queue, store })).toThrow(
+        new TypeError('A queue brings its own store: leave `store` out, or give it to the queue.'),
+      );
+    }
   });
 
   it('a pair that would lose events quietly is refused', () => {

@@ -52,7 +52,8 @@ export function guardedStore(store: WebhookStore): AskedStore {
 
 /** The event of a body, as the flow has it once it is verified. */
 export function signedEvent(body: Uint8Array = bodyOf()): SignedEvent {
-  return new SignedEvent(parseWebhookEvent(body), body, undefined);
+  const event = parseWebhookEvent(body);
+  return new SignedEvent(event, body, undefined, event);
 }
 
 /** A promise of another library: all that it has is a `then`. */

@@ -1,75 +1,106 @@
 import {
   type DeadLetter,
+  type DeadLetterAddress,
   type DeadLetterQuery,
   type DeadLetters,
-  deadLetterId,
+  type DeadReason,
+  eventKey,
   type QueuedDelivery,
 } from '../../index.ts';
-import { isIds, listLimit, matchesType, replayPaced, typeFilter } from '../shared/dead-letters.ts';
+import {
+  isAddresses,
+  type LetterFilter,
+  letterKey,
+  type ReadAddress,
+  readAddress,
+  readAddresses,
+  readQuery,
+  readReplay,
+  replayPaced,
+} from '../shared/dead-letters.ts';
 
-/** A delivery that waits, runs or failed for good. */
+/** A delivery that waits, runs or is dead. */
 export interface Entry {
-  delivery: QueuedDelivery;
+  /** Never used for another one. */
+  readonly number: number;
+  readonly delivery: QueuedDelivery;
   state: 'waiting' | 'running' | 'dead';
-  /** Waiting: may run from. Dead: failed at, by the clock on the wall. */
+  /** Waiting: may run from. Dead: since then, by the clock on the wall. */
   sinceMs: number;
   failures: number;
   attempt: number;
   error: string;
+  reason: DeadReason;
+  /** When it is forgotten, dead as it is. */
+  expiresMs: number;
 }
 
 interface LettersTools {
+  forgetExpired(): void;
   revive(entry: Entry, steps: 'keep' | 'clear'): Promise<boolean>;
+  discard(entry: Entry): void;
   wake(): void;
 }
 
 /** The dead letters among the entries of a queue. */
-export function lettersOf(entries: Map<string, Entry>, { revive, wake }: LettersTools): DeadLetters {
-  const all = () => [...entries.values()].filter(({ state }) => state === 'dead');
-  const named = (id: string) => all().find(({ delivery }) => idOf(delivery) === id);
+export function lettersOf(
+  entries: ReadonlyMap<string, Entry>,
+  { forgetExpired, revive, discard, wake }: LettersTools,
+): DeadLetters {
+  function all(): readonly Entry[] {
+    forgetExpired();
+    return [...entries.values()].filter(({ state }) => state === 'dead');
+  }
 
-  function matching({ type, tenant, sinceMs = 0, limit }: DeadLetterQuery): readonly Entry[] {
-    const types = typeFilter(type);
+  function find(address: ReadAddress): Entry | undefined {
+    const isMeant = ({ number, delivery }: Entry) =>
+      'number' in address ? number === address.number : delivery.key === eventKey(address.tenant, address.id);
+    return all().find(isMeant);
+  }
+
+  function matching(query: DeadLetterQuery): readonly Entry[] {
+    const filter = readQuery(query);
     return all()
-      .filter(({ delivery }) => matchesType(types, delivery.type))
-      .filter((entry) => entry.sinceMs >= sinceMs && (tenant === undefined || entry.delivery.tenant === tenant))
+      .filter((entry) => matches(filter, entry))
       .sort((one, other) => one.sinceMs - other.sinceMs)
-      .slice(0, listLimit(limit));
+      .slice(0, filter.limit);
+  }
+
+  function findNamed(addresses: readonly DeadLetterAddress[]): readonly Entry[] {
+    return [...new Set(readAddresses(addresses).flatMap((address) => find(address) ?? []))];
   }
 
   return {
     list: async (query = {}) => matching(query).map(toLetter),
-    async get(id) {
-      const entry = named(id);
+    async get(address) {
+      const entry = find(readAddress(address));
       return entry && toLetter(entry);
     },
     async replay(which, options = {}) {
-      const dead = isIds(which) ? which.flatMap((id) => named(id) ?? []) : matching(which);
-      return replayPaced(dead, options, async (some) => {
-        const revived = await Promise.all(some.map((entry) => revive(entry, options.steps ?? 'keep')));
+      const settings = readReplay(options);
+      return replayPaced(isAddresses(which) ? findNamed(which) : matching(which), settings, async (some) => {
+        const revived = await Promise.all(some.map((entry) => revive(entry, settings.keepSteps ? 'keep' : 'clear')));
         wake();
         return revived.filter(Boolean).length;
       });
     },
-    async discard(ids) {
-      let discarded = 0;
-      for (const id of ids) {
-        const entry = named(id);
-        if (!entry) continue;
-        entries.delete(entry.delivery.key);
-        discarded++;
-      }
-      return discarded;
+    async discard(addresses) {
+      const dead = findNamed(addresses);
+      for (const entry of dead) discard(entry);
+      return dead.length;
     },
   };
 }
 
-function toLetter({ delivery, sinceMs, failures, error }: Entry): DeadLetter {
-  const { key, eventId, type, tenant, created, receivedAtMs, body, headers } = delivery;
-  const what = { key, eventId, type, tenant, created, receivedAtMs, headers };
-  return { id: idOf(delivery), ...what, failedAtMs: sinceMs, failures, error, body: Uint8Array.from(body) };
+function matches({ reason, exact, prefix, tenant, sinceMs }: LetterFilter, entry: Entry): boolean {
+  const { delivery } = entry;
+  const ofType = prefix === undefined ? delivery.type === exact : delivery.type.startsWith(prefix);
+  const ofReason = reason === undefined ? entry.reason !== 'unhandled' : entry.reason === reason;
+  return ofType && ofReason && entry.sinceMs >= sinceMs && (tenant === undefined || delivery.tenant === tenant);
 }
 
-function idOf({ tenant, eventId }: QueuedDelivery): string {
-  return deadLetterId(tenant, eventId);
+function toLetter({ number, delivery, sinceMs, failures, error, reason }: Entry): DeadLetter {
+  const { eventId: id, type, tenant, created, receivedAtMs, body, headers } = delivery;
+  const what = { key: letterKey(number), id, type, tenant, created, receivedAtMs, headers };
+  return { ...what, reason, failedAtMs: sinceMs, failures, error, body: Uint8Array.from(body) };
 }

@@ -15,6 +15,7 @@ import { describeError } from '../../shared/text.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
 import { createWorkers, type Taken } from '../shared/workers.ts';
 import { type Entry, lettersOf } from './letters.ts';
+import { memoryRowsOf } from './store.ts';
 
 const CLOSE_MS = 10_000;
 
@@ -61,10 +62,22 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
   // Dead letters are listed by when they failed, as people name it.
   const wallClock = options.now ?? (() => Date.now());
   const base = memoryStore({ now, logger, ...(retentionMs === undefined ? {} : { retentionMs }) });
+  const storeRows = memoryRowsOf(base);
   const claims = noteClaims(leaseMs === undefined ? base : { ...base, leaseMs });
   const { store } = claims;
   // The map keeps events in the order in which they came.
   const entries = new Map<string, Entry>();
+  let numbers = 0;
+
+  function forgetExpired(): void {
+    const nowMs = now();
+    for (const [key, { expiresMs }] of entries) if (expiresMs <= nowMs) entries.delete(key);
+  }
+
+  function discard({ delivery: { key } }: Entry): void {
+    entries.delete(key);
+    storeRows?.forget(key);
+  }
 
   function refuseFull(): void {
     let pending = 0;
@@ -76,12 +89,14 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
   async function revive(entry: Entry, steps: 'keep' | 'clear'): Promise<boolean> {
     if (entry.state !== 'dead') return false;
     change(entry, 'waiting', now());
+    entry.expiresMs = Number.POSITIVE_INFINITY;
     await store.revive(entry.delivery.key, { steps });
     return true;
   }
 
   async function admit(delivery: QueuedDelivery): Promise<Enqueued> {
     const { key, bodyHash } = delivery;
+    forgetExpired();
     const known = await store.get(key);
     const entry = entries.get(key);
     if (bodyHash !== (entry?.delivery.bodyHash ?? heldHash(known) ?? bodyHash)) return 'conflict';
@@ -90,24 +105,38 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     refuseFull();
     // The bytes are copied: the caller may use its buffer again.
     const own = { ...delivery, body: Uint8Array.from(delivery.body) };
-    entries.set(key, { delivery: own, state: 'waiting', sinceMs: now(), failures: 0, attempt: 0, error: '' });
-    if (known?.state === 'dead') await store.revive(key, { steps: 'keep' });
+    entries.set(key, {
+      number: ++numbers,
+      delivery: own,
+      state: 'waiting',
+      sinceMs: now(),
+      failures: 0,
+      attempt: 0,
+      error: '',
+      reason: 'failed',
+      expiresMs: Number.POSITIVE_INFINITY,
+    });
     return known?.failures ? 'revived' : 'accepted';
   }
 
   async function record(entry: Entry, outcome: WorkOutcome): Promise<void> {
     const { key } = entry.delivery;
-    if (outcome.kind !== 'retry' && outcome.kind !== 'dead') {
+    if (outcome.kind === 'done' || outcome.kind === 'conflict') {
       entries.delete(key);
       return;
     }
-    const failed = outcome.error !== undefined;
+    const failed = 'error' in outcome && outcome.error !== undefined;
     const stored = await store.get(key);
     // The store counts better, if it is the one that the handler claims in.
     entry.failures = stored?.failures ?? entry.failures + Number(failed);
     if (failed) entry.error = stored?.error ?? describeError(outcome.error);
-    if (outcome.kind === 'dead') change(entry, 'dead', wallClock());
-    else change(entry, 'waiting', now() + outcome.inMs);
+    if (outcome.kind === 'retry') {
+      change(entry, 'waiting', now() + outcome.inMs);
+      return;
+    }
+    entry.reason = outcome.kind === 'unhandled' ? 'unhandled' : (stored?.reason ?? 'failed');
+    if (outcome.kind === 'unhandled') entry.expiresMs = now() + store.retentionMs;
+    change(entry, 'dead', wallClock());
   }
 
   function take(entry: Entry): Taken {
@@ -162,8 +191,11 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     start: async (work, startOptions) => workers.start(work, startOptions),
     stop: (stopOptions) => workers.stop(stopOptions),
     drain: (work, drainOptions) => workers.drain(work, drainOptions),
-    deadLetters: lettersOf(entries, { revive, wake: () => workers.wake() }),
-    stats: async () => statsOf([...entries.values()], now()),
+    deadLetters: lettersOf(entries, { forgetExpired, revive, discard, wake: () => workers.wake() }),
+    async stats() {
+      forgetExpired();
+      return statsOf([...entries.values()], now());
+    },
     close: () => workers.stop({ timeoutMs: CLOSE_MS }),
   };
 }
@@ -181,12 +213,15 @@ function change(entry: Entry, state: Entry['state'], sinceMs: number): void {
 function statsOf(entries: readonly Entry[], nowMs: number): QueueStats {
   const inState = (state: Entry['state']) => entries.filter((entry) => entry.state === state);
   const waiting = inState('waiting');
+  const dead = inState('dead');
+  const unhandled = dead.filter(({ reason }) => reason === 'unhandled').length;
   const ready = waiting.filter(({ sinceMs }) => sinceMs <= nowMs);
   return {
     ready: ready.length,
     active: inState('running').length,
     delayed: waiting.length - ready.length,
-    dead: inState('dead').length,
+    dead: dead.length - unhandled,
+    unhandled,
     oldestReadyMs: ready.reduce((mostMs, { sinceMs }) => Math.max(mostMs, nowMs - sinceMs), 0),
   };
 }

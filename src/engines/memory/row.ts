@@ -1,4 +1,4 @@
-import type { Claim, ClaimOptions, FailOptions, StoredEvent } from '../../store.ts';
+import type { Claim, ClaimOptions, DeadReason, FailOptions, StoredEvent } from '../../store.ts';
 import type { Counts } from './finished.ts';
 
 /** An event that is not finished. */
@@ -16,6 +16,8 @@ export interface Row {
 export interface Details {
   steps: Record<string, string>;
   error: string | undefined;
+  /** Why it is dead. */
+  reason: DeadReason | undefined;
   /** A queue holds the bytes of this free event. */
   held: boolean;
 }
@@ -32,6 +34,8 @@ export interface MemoryRows {
   revive(key: string, options: { readonly steps: 'keep' | 'clear' }): boolean;
   latest(entity: string): number | undefined;
   advance(entity: string, version: number): boolean;
+  /** Forgets an event, whatever it is at. */
+  forget(key: string): void;
   sweep(limit: number): number;
   requireRetention(ms: number): void;
 }

@@ -33,7 +33,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
   const now = options.now ?? createSteadyClock();
   const rows = new Map<string, Row | Finished>();
   const finished = new FinishedList();
-  // Failed events that nobody may deliver again, in the order of their failures.
+  // Events that may be forgotten one day, failed or without a handler, in the order in which that comes.
   const failed = new Map<string, Row>();
   const versions = new Versions(maxEntries);
   let nextToken = 1;
@@ -99,8 +99,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
 
   function isExpired(row: Row | Finished, nowMs: number): boolean {
     if (!row.state) return row.untilMs <= nowMs;
-    // A failed event that the sender never delivered again: nothing holds its bytes.
-    return row.state === 'free' && !row.details?.held && row.untilMs + retentionMs <= nowMs;
+    return isForgettable(row) && row.untilMs + retentionMs <= nowMs;
   }
 
   function owned(key: string, token: string): Row | undefined {
@@ -163,7 +162,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
     checkpoint(key, token, step, value) {
       const row = owned(key, token);
       if (!row) return 'lost';
-      row.details ??= { steps: Object.create(null), error: undefined, held: false };
+      row.details ??= { steps: Object.create(null), error: undefined, reason: undefined, held: false };
       if (step in row.details.steps) return 'exists';
       row.details.steps[step] = value;
       return 'saved';
@@ -176,7 +175,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       return !row.state || row.state === 'active';
     },
 
-    fail(key, token, { retryInMs, dead = false, forget: forgets = false, error }: FailOptions) {
+    fail(key, token, { retryInMs, dead, forget: forgets = false, error }: FailOptions) {
       const row = owned(key, token);
       if (!row) return false;
       if (forgets) return rows.delete(key);
@@ -186,8 +185,9 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       const givenBack = error === undefined;
       row.counts = { attempt, claims: givenBack ? claims - 1 : claims, failures: givenBack ? failures : failures + 1 };
       row.untilMs = now() + (retryInMs ?? 0);
-      row.details = { steps: row.details?.steps ?? Object.create(null), error, held: retryInMs !== undefined };
-      if (!row.details.held && !dead) failed.set(key, row);
+      const steps = row.details?.steps ?? Object.create(null);
+      row.details = { steps, error, reason: dead, held: retryInMs !== undefined };
+      if (isForgettable(row)) failed.set(key, row);
       return true;
     },
 
@@ -197,7 +197,15 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       const { counts, bodyHash } = row;
       if (!row.state) return { state: 'done', ...counts, bodyHash, error: undefined, steps: {} };
       const { state, details } = row;
-      return { state, ...counts, bodyHash, error: details?.error, steps: { ...details?.steps } };
+      const reason = details?.reason;
+      return {
+        state,
+        ...counts,
+        bodyHash,
+        error: details?.error,
+        ...(reason && { reason }),
+        steps: { ...details?.steps },
+      };
     },
 
     revive(key, { steps }) {
@@ -207,9 +215,15 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       const { token, bodyHash } = row;
       const counts = { attempt: row.counts.attempt, claims: 0, failures: 0 };
       const kept = row.state === 'dead' && steps === 'keep' ? row.details?.steps : undefined;
-      const details: Details = { steps: kept ?? Object.create(null), error: undefined, held: true };
+      const details: Details = { steps: kept ?? Object.create(null), error: undefined, reason: undefined, held: true };
+      failed.delete(key);
       rows.set(key, { state: 'free', token, counts, bodyHash, untilMs: nowMs, details });
       return true;
+    },
+
+    forget(key) {
+      rows.delete(key);
+      failed.delete(key);
     },
 
     latest: (entity) => versions.latest(entity),
@@ -232,6 +246,11 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       requiredMs = Math.max(requiredMs, ms);
     },
   };
+}
+
+// A failed event that the sender has not delivered again, of which nothing holds the bytes; or one without a handler.
+function isForgettable({ state, details }: Row): boolean {
+  return state === 'dead' ? details?.reason === 'unhandled' : state === 'free' && !details?.held;
 }
 
 const NO_STEPS: Readonly<Record<string, string>> = /* @__PURE__ */ Object.freeze({});

@@ -1,12 +1,11 @@
-import type { Enqueued, QueuedDelivery, QueueStats, WebhookLogger, WorkOutcome } from '../../index.ts';
+import type { Enqueued, QueuedDelivery, QueueStats, WebhookLogger } from '../../index.ts';
 import { unheeded } from '../../shared/guard.ts';
-import { describeError } from '../../shared/text.ts';
 import { type BodyRow, readBody } from './body.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changesOf, prepareAll } from './driver.ts';
-import { type EventRow, type EventRows, isReplaceable } from './events.ts';
+import { type EventRow, type EventRows, isDead, isReplaceable } from './events.ts';
 import { queueStatements } from './queue-sql.ts';
-import { ACTIVE, DEAD, DONE, FREE } from './store-sql.ts';
+import { ACTIVE, DONE, FREE } from './store-sql.ts';
 
 /** A delivery that one worker has taken off the table for the length of a lease, and what tells that it still has. */
 export interface TakenRow {
@@ -39,7 +38,8 @@ export interface DeliveryRows {
   dueInMs(): number;
   /** Whether neither the core nor anyone else has touched the row since it was taken. */
   isUntouched(taken: TakenRow): boolean;
-  record(taken: TakenRow, outcome: WorkOutcome): void;
+  /** Has an untouched row run again after so long. */
+  delay(taken: TakenRow, ms: number): void;
   countPending(): number;
   stats(): QueueStats;
 }
@@ -139,18 +139,9 @@ export function prepareDeliveryRows(
 
     isUntouched: ({ id, token, dueMs }) => Boolean(sql.untouched.get(id, token, dueMs)),
 
-    record({ id, token, dueMs }, outcome) {
-      const nowMs = now();
-      const taken = [id, token, dueMs] as const;
-      if (outcome.kind === 'dead') sql.bury.run(nowMs, describeError(outcome.error), ...taken);
-      else if (outcome.kind === 'retry') {
-        const failed = outcome.error !== undefined;
-        const untilMs = nowMs + outcome.inMs;
-        sql.delay.run(untilMs, untilMs, failed ? 1 : 0, failed ? describeError(outcome.error) : null, ...taken);
-      } else {
-        const row = sql.untouched.get(...taken) as Pick<EventRow, 'id' | 'queue'> | null | undefined;
-        if (row) events.finish(row);
-      }
+    delay({ id, token, dueMs }, ms) {
+      const untilMs = now() + ms;
+      sql.delay.run(untilMs, untilMs, id, token, dueMs);
     },
 
     countPending: () => (sql.countPending.get(namespace) as { readonly pending: number }).pending,
@@ -159,8 +150,8 @@ export function prepareDeliveryRows(
       const nowMs = now();
       const counted = sql.stats.get(nowMs, nowMs, nowMs, nowMs, namespace) as Counted;
       const { ready, active, delayed, oldest } = counted;
-      const { dead } = sql.countDead.get(namespace) as { readonly dead: number };
-      return { ready, active, delayed, dead, oldestReadyMs: ready === 0 ? 0 : nowMs - (oldest ?? nowMs) };
+      const { dead, unhandled } = sql.countDead.get(namespace, namespace) as Pick<QueueStats, 'dead' | 'unhandled'>;
+      return { ready, active, delayed, dead, unhandled, oldestReadyMs: ready === 0 ? 0 : nowMs - (oldest ?? nowMs) };
     },
   };
 }
@@ -177,12 +168,12 @@ function runnable(rows: readonly DueRow[], idle: boolean): readonly DueRow[] {
 }
 
 /** The workers have it, or will. */
-function isQueued({ queue, state }: EventRow): boolean {
-  return queue !== null && state !== DEAD;
+function isQueued(row: EventRow): boolean {
+  return row.queue !== null && !isDead(row);
 }
 
-function hasFailed({ state, failures }: EventRow): boolean {
-  return state === DEAD || (state === FREE && failures > 0);
+function hasFailed(row: EventRow): boolean {
+  return isDead(row) || (row.state === FREE && row.failures > 0);
 }
 
 function toDelivery(row: DueRow): QueuedDelivery {

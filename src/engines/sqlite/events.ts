@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { Claim, ClaimOptions, FailOptions, StoredEvent } from '../../index.ts';
+import type { Claim, ClaimOptions, DeadReason, FailOptions, StoredEvent } from '../../index.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changesOf, prepareAll, type SqliteStatement, type SqliteValue } from './driver.ts';
-import { ACTIVE, DEAD, DONE, FREE, storeStatements } from './store-sql.ts';
+import { ACTIVE, DONE, FAILED, FREE, POISON, storeStatements, UNHANDLED } from './store-sql.ts';
 
-const STATES = ['free', 'active', 'done', 'dead'] as const;
+const STATES = ['free', 'active', 'done'] as const;
+const DEAD_STATES: Readonly<Record<DeadReason, number>> = { failed: FAILED, poison: POISON, unhandled: UNHANDLED };
 
 /** A row of the event table. */
 export interface EventRow {
@@ -40,8 +41,6 @@ export interface EventRows {
   extend(key: string, token: string, leaseMs: number): boolean;
   checkpoint(key: string, token: string, step: string, value: string): 'saved' | 'exists' | 'lost';
   complete(key: string, token: string): boolean;
-  /** Marks a row done, whoever owns it. */
-  finish(row: Pick<EventRow, 'id' | 'queue'>): void;
   fail(key: string, token: string, options: FailOptions): boolean;
   get(key: string): StoredEvent | undefined;
   revive(row: EventRow, keepSteps: boolean): void;
@@ -69,11 +68,20 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
     sql.forget.run(id);
   }
 
-  function finish({ id, queue }: Pick<EventRow, 'id' | 'queue'>): void {
+  function finish({ id, queue }: EventRow): void {
     sql.complete.run(now() + retentionMs, id);
     if (queue === null) return;
     if (keepBodiesMs > 0) sql.keepBody.run(now() + keepBodiesMs, id);
     else sql.dropBody.run(id);
+  }
+
+  function bury(
+    reason: DeadReason,
+    values: readonly SqliteValue[],
+    owner: readonly [key: string, token: string],
+  ): boolean {
+    const expiresMs = reason === 'unhandled' ? now() + retentionMs : null;
+    return changes(sql.bury, DEAD_STATES[reason], ...values, expiresMs, ...owner) === 1;
   }
 
   function claimKnown(row: EventRow, { leaseMs, bodyHash }: ClaimOptions): Claim {
@@ -81,12 +89,12 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
     const sameBody = row.body_hash === bodyHash;
     if (!sameBody && !isReplaceable(row)) return { status: 'conflict' };
     if (row.state === DONE) return { status: 'done' };
-    if (row.state === DEAD) return { status: 'dead', failures: row.failures };
+    if (isDead(row)) return { status: 'dead', failures: row.failures };
     if (row.until_ms > nowMs) return { status: 'busy', retryAfterMs: row.until_ms - nowMs };
     const token = newToken();
     const steps = sameBody ? row.steps : null;
     const untilMs = nowMs + leaseMs;
-    sql.claim.run(token, bodyHash, untilMs, untilMs, sameBody ? row.error : null, steps, row.id);
+    sql.claim.run(token, bodyHash, untilMs, untilMs, untilMs + retentionMs, sameBody ? row.error : null, steps, row.id);
     const claim = {
       status: 'acquired',
       token,
@@ -101,13 +109,15 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
   return {
     find,
     isExpired,
-    finish,
     forget,
 
     claim(key, options) {
       // An event that is new is the usual case, and takes one statement.
       const token = newToken();
-      const insert = () => changes(sql.insertClaimed, key, token, options.bodyHash, now() + options.leaseMs) === 1;
+      const untilMs = now() + options.leaseMs;
+      // Nobody ends the claim of a process that died; without a queue the row goes once the sender has long given up.
+      const claimed = [key, token, options.bodyHash, untilMs, untilMs + retentionMs] as const;
+      const insert = () => changes(sql.insertClaimed, ...claimed) === 1;
       const fresh = { status: 'acquired', token, attempt: 1, claims: 1, failures: 0, steps: {} } as const;
       if (insert()) return fresh;
       const row = find(key);
@@ -119,7 +129,7 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
 
     extend(key, token, leaseMs) {
       const untilMs = now() + leaseMs;
-      return changes(sql.extend, untilMs, untilMs, key, token) === 1;
+      return changes(sql.extend, untilMs, untilMs, untilMs + retentionMs, key, token) === 1;
     },
 
     checkpoint(key, token, step, value) {
@@ -140,12 +150,12 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
       return row.state === ACTIVE || row.state === DONE;
     },
 
-    fail(key, token, { retryInMs, dead = false, forget: forgets = false, error }) {
+    fail(key, token, { retryInMs, dead, forget: forgets = false, error }) {
       if (forgets) return changes(sql.forgetOwned, key, token) === 1;
       const nowMs = now();
       // A claim that is given back is no lost one.
       const counts = error === undefined ? ([1, 0] as const) : ([0, 1] as const);
-      if (dead) return changes(sql.bury, ...counts, nowMs, error ?? null, key, token) === 1;
+      if (dead) return bury(dead, [...counts, nowMs, error ?? null], [key, token]);
       const untilMs = nowMs + (retryInMs ?? 0);
       const held = retryInMs === undefined ? 0 : 1;
       const expiresMs = held ? null : nowMs + retentionMs;
@@ -156,12 +166,13 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
       const row = find(key);
       if (!row || isExpired(row)) return undefined;
       return {
-        state: STATES[row.state] ?? 'free',
+        state: STATES[row.state] ?? 'dead',
         attempt: row.attempt,
         claims: row.claims,
         failures: row.failures,
         bodyHash: row.body_hash,
         error: row.error ?? undefined,
+        ...(isDead(row) && { reason: reasonOf(row) }),
         steps: readSteps(row.steps),
       };
     },
@@ -185,6 +196,16 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
       return changes(sql.sweep, nowMs, limit);
     },
   };
+}
+
+export function isDead({ state }: Pick<EventRow, 'state'>): boolean {
+  return state >= FAILED;
+}
+
+/** Why a row is dead. */
+export function reasonOf({ state }: Pick<EventRow, 'state'>): DeadReason {
+  if (state === UNHANDLED) return 'unhandled';
+  return state === POISON ? 'poison' : 'failed';
 }
 
 /** Nothing holds the bytes of this failed event, so that others may take their place. */

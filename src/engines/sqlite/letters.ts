@@ -1,12 +1,27 @@
-import { type DeadLetter, type DeadLetterQuery, type DeadLetters, deadLetterId, eventKey } from '../../index.ts';
-import { isIds, lettersNamed, listLimit, replayPaced, typeFilter } from '../shared/dead-letters.ts';
+import {
+  type DeadLetter,
+  type DeadLetterAddress,
+  type DeadLetterQuery,
+  type DeadLetters,
+  eventKey,
+} from '../../index.ts';
+import {
+  isAddresses,
+  letterKey,
+  type ReadAddress,
+  readAddress,
+  readAddresses,
+  readQuery,
+  readReplay,
+  replayPaced,
+} from '../shared/dead-letters.ts';
 import { type BodyRow, readBody } from './body.ts';
 import type { SqliteClock } from './clock.ts';
 import type { SqliteConnection } from './connection.ts';
 import { prepareAll } from './driver.ts';
-import type { EventRow, EventRows } from './events.ts';
+import { type EventRow, type EventRows, isDead, reasonOf } from './events.ts';
 import { letterStatements } from './queue-sql.ts';
-import { DEAD } from './store-sql.ts';
+import { FAILED, POISON } from './store-sql.ts';
 
 export interface SqliteLettersOptions {
   readonly tablePrefix: string;
@@ -18,7 +33,7 @@ export interface SqliteLettersOptions {
   wake(): void;
 }
 
-type LetterRow = BodyRow & Pick<EventRow, 'failures' | 'until_ms' | 'error'>;
+type DeadRow = Pick<EventRow, 'state' | 'failures' | 'until_ms' | 'error'>;
 
 /** The dead letters of a queue: rows of its store that are dead, with their bodies. */
 export function createSqliteLetters(
@@ -28,44 +43,51 @@ export function createSqliteLetters(
 ): DeadLetters {
   const sql = prepareAll(connection.db, letterStatements(tablePrefix));
 
-  function findNamed(id: string): number | undefined {
-    for (const { tenant, eventId } of lettersNamed(id)) {
-      const row = events.find(keyOf(eventKey(tenant, eventId)));
-      if (row?.state === DEAD && row.queue !== null) return row.id;
-    }
-    return undefined;
+  function find(address: ReadAddress): EventRow | undefined {
+    const named =
+      'number' in address ? findNumber(address.number) : events.find(keyOf(eventKey(address.tenant, address.id)));
+    return named && isDead(named) && named.queue === namespace && !events.isExpired(named) ? named : undefined;
   }
 
-  function filterOf({ type, tenant, sinceMs = 0, limit }: DeadLetterQuery) {
-    const { exact, prefix } = typeFilter(type);
-    // The length is counted as SQLite does, in characters, which are no UTF-16 units.
-    const types = [exact ?? '', [...(prefix ?? '')].length, prefix ?? '-'] as const;
-    return [namespace, clock.fromWall(sinceMs), ...types, tenant ?? null, tenant ?? null, listLimit(limit)] as const;
-  }
-
-  function findAll(which: readonly string[] | DeadLetterQuery): readonly number[] {
-    if (isIds(which)) return which.flatMap((id) => findNamed(id) ?? []);
-    return (sql.letterIds.all(...filterOf(which)) as { readonly id: number }[]).map(({ id }) => id);
-  }
-
-  function stillDead(id: number): EventRow | undefined {
+  function findNumber(id: number): EventRow | undefined {
     return (sql.dead.get(id) ?? undefined) as EventRow | undefined;
   }
 
+  function findMatching(query: DeadLetterQuery): readonly (DeadRow & BodyRow)[] {
+    const { reason, exact, prefix, tenant = null, sinceMs, limit } = readQuery(query);
+    const select = reason === 'unhandled' ? sql.unhandled : sql.givenUp;
+    const state = reason === 'failed' ? FAILED : reason === 'poison' ? POISON : null;
+    // The length is counted as SQLite does, in characters, which are no UTF-16 units.
+    const types = [exact ?? '', [...(prefix ?? '')].length, prefix ?? '-'] as const;
+    const times = [clock.fromWall(sinceMs), clock.now()] as const;
+    return select.all(namespace, state, state, ...times, ...types, tenant, tenant, limit) as (DeadRow & BodyRow)[];
+  }
+
+  function findNamed(addresses: readonly DeadLetterAddress[]): readonly number[] {
+    const rows = readAddresses(addresses).flatMap((address) => find(address) ?? []);
+    return [...new Set(rows.map(({ id }) => id))];
+  }
+
+  function findAll(which: readonly DeadLetterAddress[] | DeadLetterQuery): readonly number[] {
+    return isAddresses(which) ? findNamed(which) : findMatching(which).map(({ id }) => id);
+  }
+
   /** In one transaction; what somebody else has replayed or discarded meanwhile does not count. */
-  function change(ids: () => readonly number[], one: (row: EventRow) => void): Promise<number> {
+  function change(ids: readonly number[], one: (row: EventRow) => void): Promise<number> {
     return connection.write(() => {
-      const rows = ids().flatMap((id) => stillDead(id) ?? []);
+      const rows = ids.flatMap((number) => find({ number }) ?? []);
       for (const row of rows) one(row);
       return rows.length;
     });
   }
 
-  function toLetter(row: LetterRow): DeadLetter {
-    const body = readBody(row);
+  function toLetter(row: DeadRow, bodyRow: BodyRow): DeadLetter {
+    const { eventId, key: _, ...body } = readBody(bodyRow);
     return {
-      id: deadLetterId(body.tenant, body.eventId),
+      key: letterKey(bodyRow.id),
+      id: eventId,
       ...body,
+      reason: reasonOf(row),
       failedAtMs: clock.toWall(row.until_ms),
       failures: row.failures,
       error: row.error ?? '',
@@ -73,31 +95,29 @@ export function createSqliteLetters(
   }
 
   return {
-    list: (query = {}) => connection.read(() => (sql.letters.all(...filterOf(query)) as LetterRow[]).map(toLetter)),
+    list: (query = {}) => connection.read(() => findMatching(query).map((row) => toLetter(row, row))),
 
-    get: (id) =>
-      connection.read(() => {
-        const row = findNamed(id);
-        return row === undefined ? undefined : toLetter(sql.letter.get(row) as LetterRow);
-      }),
+    async get(address) {
+      const read = readAddress(address);
+      return connection.read(() => {
+        const row = find(read);
+        return row && toLetter(row, sql.letterBody.get(row.id) as BodyRow);
+      });
+    },
 
     async replay(which, options = {}) {
-      const keepSteps = (options.steps ?? 'keep') === 'keep';
+      const settings = readReplay(options);
       const dead = await connection.read(() => findAll(which));
-      return replayPaced(dead, options, async (ids) => {
-        const replayed = await change(
-          () => ids,
-          (row) => events.revive(row, keepSteps),
-        );
+      return replayPaced(dead, settings, async (ids) => {
+        const replayed = await change(ids, (row) => events.revive(row, settings.keepSteps));
         wake();
         return replayed;
       });
     },
 
-    discard: (ids) =>
-      change(
-        () => findAll(ids),
-        (row) => events.forget(row.id),
-      ),
+    async discard(addresses) {
+      const dead = await connection.read(() => findNamed(addresses));
+      return change(dead, (row) => events.forget(row.id));
+    },
   };
 }

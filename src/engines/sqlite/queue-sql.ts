@@ -1,4 +1,4 @@
-import { DEAD, FREE } from './store-sql.ts';
+import { FAILED, FREE, GIVEN_UP, UNHANDLED } from './store-sql.ts';
 
 /** What a queue does to the rows of its store, and to their bodies. Parameters are in the order of the question marks. */
 export function queueStatements(p: string) {
@@ -18,31 +18,30 @@ export function queueStatements(p: string) {
     due: `SELECT e.token, e.attempt, e.claims, e.failures, e.body_hash, b.* FROM ${p}event e CROSS JOIN ${p}body b
       WHERE b.id = e.id AND e.queue = ? AND e.due_ms <= ? ORDER BY e.due_ms, e.id LIMIT ?`,
     reserve: `UPDATE ${p}event SET due_ms = ? WHERE id = ?`,
-    untouched: `SELECT id, queue FROM ${p}event WHERE ${untouched}`,
-    delay: `UPDATE ${p}event SET state = ${FREE}, until_ms = ?, due_ms = ?, failures = failures + ?, error = coalesce(?, error)
-      WHERE ${untouched}`,
-    bury: `UPDATE ${p}event SET state = ${DEAD}, until_ms = ?, due_ms = NULL, failures = failures + 1, error = ? WHERE ${untouched}`,
+    untouched: `SELECT 1 FROM ${p}event WHERE ${untouched}`,
+    delay: `UPDATE ${p}event SET state = ${FREE}, until_ms = ?, due_ms = ? WHERE ${untouched}`,
     countPending: `SELECT count(*) AS pending FROM ${p}event WHERE queue = ? AND due_ms IS NOT NULL`,
     // An event that is taken and about to be claimed counts as active.
     stats: `SELECT coalesce(sum(active), 0) AS active, coalesce(sum(NOT active AND due_ms <= ?), 0) AS ready,
         coalesce(sum(NOT active AND due_ms > ?), 0) AS delayed, min(CASE WHEN NOT active THEN due_ms END) AS oldest
       FROM (SELECT due_ms, due_ms > ? AND (until_ms <= ? OR state <> ${FREE}) AS active
         FROM ${p}event WHERE queue = ? AND due_ms IS NOT NULL)`,
-    countDead: `SELECT count(*) AS dead FROM ${p}event WHERE queue = ? AND state = ${DEAD}`,
+    countDead: `SELECT (SELECT count(*) FROM ${p}event WHERE queue = ? AND ${GIVEN_UP}) AS dead,
+      (SELECT count(*) FROM ${p}event WHERE queue = ? AND state = ${UNHANDLED}) AS unhandled`,
   };
 }
 
 /** What is asked of dead letters. */
 export function letterStatements(p: string) {
-  const letter = `SELECT e.failures, e.until_ms, e.error, b.* FROM ${p}event e CROSS JOIN ${p}body b
-    WHERE b.id = e.id AND e.state = ${DEAD}`;
-  const matching = `FROM ${p}event e CROSS JOIN ${p}body b WHERE b.id = e.id AND e.state = ${DEAD} AND e.queue = ?
-    AND e.until_ms >= ? AND (b.type = ? OR substr(b.type, 1, ?) = ?) AND (? IS NULL OR b.tenant = ?)
-    ORDER BY e.until_ms, e.id LIMIT ?`;
+  const matching = (which: string) => `SELECT e.state, e.failures, e.until_ms, e.error, b.* FROM ${p}event e
+    CROSS JOIN ${p}body b WHERE b.id = e.id AND ${which} AND e.queue = ? AND (? IS NULL OR e.state = ?)
+    AND e.until_ms >= ? AND (e.expires_ms IS NULL OR e.expires_ms > ?)
+    AND (b.type = ? OR substr(b.type, 1, ?) = ?) AND (? IS NULL OR b.tenant = ?) ORDER BY e.until_ms, e.id LIMIT ?`;
   return {
-    letter: `${letter} AND e.id = ?`,
-    letters: `SELECT e.failures, e.until_ms, e.error, b.* ${matching}`,
-    letterIds: `SELECT e.id ${matching}`,
-    dead: `SELECT * FROM ${p}event WHERE id = ? AND state = ${DEAD}`,
+    letterBody: `SELECT * FROM ${p}body WHERE id = ?`,
+    // Each has its index, so that what no handler matched, which may be much, does not stand in the way of the rest.
+    givenUp: matching(GIVEN_UP.replace('state', 'e.state')),
+    unhandled: matching(`e.state = ${UNHANDLED}`),
+    dead: `SELECT * FROM ${p}event WHERE id = ? AND state >= ${FAILED}`,
   };
 }

@@ -77,14 +77,14 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
       alone: row.alone,
       async record(outcome) {
         claims.end(key);
-        // The core has recorded the outcome already, unless the handler has a store of its own.
-        const untouched = await connection.read(() => rows.isUntouched(row));
-        if (untouched) await connection.write(() => rows.record(row, outcome));
+        // The store has recorded what became of a claim, in this very row. What was not even claimed is to wait.
+        if (outcome.kind !== 'retry' || !(await connection.read(() => rows.isUntouched(row)))) return;
+        await connection.write(() => rows.delay(row, outcome.inMs));
       },
       async giveBack() {
         const token = claims.end(key);
         if (token !== undefined) await claims.store.fail(key, token, { retryInMs: 0 });
-        else await connection.write(() => rows.record(row, { kind: 'retry', inMs: 0 }));
+        else await connection.write(() => rows.delay(row, 0));
       },
     };
   }

@@ -7,7 +7,12 @@ export const DEFAULT_PREFIX = 'pathfinder_webhook_';
 export const FREE = 0;
 export const ACTIVE = 1;
 export const DONE = 2;
-export const DEAD = 3;
+// Dead, by reason; what is from FAILED on is dead.
+export const FAILED = 3;
+export const POISON = 4;
+export const UNHANDLED = 5;
+/** What is dead and not for want of a handler: it is kept until somebody looks at it. */
+export const GIVEN_UP = `state IN (${FAILED}, ${POISON})`;
 
 /**
  * The tables of `sqliteStore` and `sqliteQueue`, for those who run migrations themselves: the statements may run any
@@ -19,11 +24,12 @@ export const DEAD = 3;
  */
 export function sqliteSchema(tablePrefix: string = DEFAULT_PREFIX): string {
   const p = checkIdentifier('tablePrefix', tablePrefix);
-  // until_ms: active: end of the lease; free: claimable from; dead: failed at.
+  // id: never used again once its row is gone, as the address of a dead letter must not be.
+  // until_ms: active: end of the lease; free: claimable from; dead: since then.
   // queue: the namespace whose workers run it; due_ms: when they may look at it, absent once there is nothing to run.
   return `
 CREATE TABLE IF NOT EXISTS ${p}event (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   key TEXT NOT NULL UNIQUE,
   state INTEGER NOT NULL,
   token TEXT,
@@ -40,7 +46,8 @@ CREATE TABLE IF NOT EXISTS ${p}event (
   steps TEXT
 );
 CREATE INDEX IF NOT EXISTS ${p}event_due ON ${p}event (queue, due_ms, id) WHERE due_ms IS NOT NULL;
-CREATE INDEX IF NOT EXISTS ${p}event_dead ON ${p}event (queue, until_ms, id) WHERE state = ${DEAD};
+CREATE INDEX IF NOT EXISTS ${p}event_dead ON ${p}event (queue, until_ms, id) WHERE ${GIVEN_UP};
+CREATE INDEX IF NOT EXISTS ${p}event_unhandled ON ${p}event (queue, until_ms, id) WHERE state = ${UNHANDLED};
 CREATE INDEX IF NOT EXISTS ${p}event_expiry ON ${p}event (expires_ms) WHERE expires_ms IS NOT NULL;
 CREATE TABLE IF NOT EXISTS ${p}body (
   id INTEGER PRIMARY KEY,
@@ -81,12 +88,14 @@ export function storeStatements(p: string) {
   const owned = `key = ? AND token = ? AND state = ${ACTIVE}`;
   const expired = `SELECT id FROM ${p}event WHERE expires_ms <= ? ORDER BY expires_ms, id LIMIT ?`;
   return {
-    insertClaimed: `INSERT INTO ${p}event (key, state, token, attempt, claims, failures, body_hash, until_ms, held)
-      VALUES (?, ${ACTIVE}, ?, 1, 1, 0, ?, ?, 0) ON CONFLICT (key) DO NOTHING`,
+    insertClaimed: `INSERT INTO ${p}event (key, state, token, attempt, claims, failures, body_hash, until_ms, expires_ms, held)
+      VALUES (?, ${ACTIVE}, ?, 1, 1, 0, ?, ?, ?, 0) ON CONFLICT (key) DO NOTHING`,
     find: `SELECT * FROM ${p}event WHERE key = ?`,
     claim: `UPDATE ${p}event SET state = ${ACTIVE}, token = ?, attempt = attempt + 1, claims = claims + 1, body_hash = ?,
-      until_ms = ?, due_ms = CASE WHEN due_ms IS NOT NULL THEN ? END, expires_ms = NULL, error = ?, steps = ? WHERE id = ?`,
-    extend: `UPDATE ${p}event SET until_ms = ?, due_ms = CASE WHEN due_ms IS NOT NULL THEN ? END WHERE ${owned}`,
+      until_ms = ?, due_ms = CASE WHEN due_ms IS NOT NULL THEN ? END, expires_ms = CASE WHEN queue IS NULL AND held = 0 THEN ? END, error = ?, steps = ?
+      WHERE id = ?`,
+    extend: `UPDATE ${p}event SET until_ms = ?, due_ms = CASE WHEN due_ms IS NOT NULL THEN ? END,
+      expires_ms = CASE WHEN queue IS NULL AND held = 0 THEN ? END WHERE ${owned}`,
     setSteps: `UPDATE ${p}event SET steps = ? WHERE id = ?`,
     completeUnqueued: `UPDATE ${p}event SET state = ${DONE}, until_ms = 0, held = 0, expires_ms = ?, error = NULL, steps = NULL
       WHERE ${owned} AND queue IS NULL`,
@@ -96,8 +105,8 @@ export function storeStatements(p: string) {
     keepBody: `UPDATE ${p}body SET keep_until_ms = ? WHERE id = ?`,
     release: `UPDATE ${p}event SET state = ${FREE}, claims = claims - ?, failures = failures + ?, until_ms = ?, held = ?, error = ?,
       due_ms = CASE WHEN queue IS NOT NULL THEN ? END, expires_ms = CASE WHEN queue IS NULL THEN ? END WHERE ${owned}`,
-    bury: `UPDATE ${p}event SET state = ${DEAD}, claims = claims - ?, failures = failures + ?, until_ms = ?, error = ?, due_ms = NULL
-      WHERE ${owned}`,
+    bury: `UPDATE ${p}event SET state = ?, claims = claims - ?, failures = failures + ?, until_ms = ?, error = ?, due_ms = NULL,
+      expires_ms = ? WHERE ${owned}`,
     revive: `UPDATE ${p}event SET state = ${FREE}, claims = 0, failures = 0, until_ms = ?, held = 1, error = NULL,
       steps = CASE WHEN ? THEN steps END, expires_ms = NULL, queue = CASE WHEN state <> ${DONE} THEN queue END,
       due_ms = CASE WHEN state <> ${DONE} AND queue IS NOT NULL THEN ? END WHERE id = ?`,

@@ -4,8 +4,8 @@ import { checkNamespace, storeKey } from '../shared/store-key.ts';
 import { openClock, type SqliteClock } from './clock.ts';
 import { connectSqlite, type SqliteConnection } from './connection.ts';
 import { checkIdentifier, type SqliteDatabase } from './driver.ts';
-import { type EventRows, prepareEventRows } from './events.ts';
-import { DEAD, DEFAULT_PREFIX, DONE } from './store-sql.ts';
+import { type EventRows, isDead, prepareEventRows } from './events.ts';
+import { DEFAULT_PREFIX, DONE } from './store-sql.ts';
 import { createTables } from './tables.ts';
 
 const DAY_MS = 86_400_000;
@@ -128,7 +128,7 @@ export function storeOver(connection: SqliteConnection, rows: EventRows, setting
 
 function reviveKey(rows: EventRows, key: string, keepSteps: boolean): boolean {
   const row = rows.find(key);
-  if (!row || (row.state !== DEAD && row.state !== DONE) || rows.isExpired(row)) return false;
+  if (!row || (!isDead(row) && row.state !== DONE) || rows.isExpired(row)) return false;
   rows.revive(row, keepSteps);
   return true;
 }

@@ -3,6 +3,7 @@ import type { WebhookHandler, WebhookQueue } from '../../index.ts';
 import { describeContract, newNamespace, type TestRunner, untilAnswered } from './contract.ts';
 import { newReceiver, type OpenQueue, pause, type QueueBench, type QueueCase, type QueueKind } from './queue/bench.ts';
 import { doorCases } from './queue/door.ts';
+import { failureCases } from './queue/failures.ts';
 import { letterCases } from './queue/letters.ts';
 import { lifecycleCases } from './queue/lifecycle.ts';
 import { runCases } from './queue/runs.ts';
@@ -22,7 +23,13 @@ export interface QueueContractOptions {
 }
 
 /** Every promise of a queue, one case for each. Its store has a contract of its own. */
-export const queueContract: readonly QueueCase[] = [...doorCases, ...runCases, ...letterCases, ...lifecycleCases];
+export const queueContract: readonly QueueCase[] = [
+  ...doorCases,
+  ...runCases,
+  ...failureCases,
+  ...letterCases,
+  ...lifecycleCases,
+];
 
 /**
  * Defines the tests that every `WebhookQueue` has to pass, in the runner's own terms: signed deliveries to a real

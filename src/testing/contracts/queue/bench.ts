@@ -111,7 +111,7 @@ export async function bury(bench: QueueBench, ...ids: readonly string[]): Promis
     // Events are delivered one after the other, in different milliseconds, so that their order is known.
     assert.deepEqual(await deliver(webhooks, bytesOf(id)), QUEUED);
     await untilState(bench, id, 'dead');
-    await bench.until(`${id} to be listed`, () => bench.queue.deadLetters.get(id));
+    await bench.until(`${id} to be listed`, () => bench.queue.deadLetters.get({ id }));
     await pause(2);
   }
   await webhooks.stop();

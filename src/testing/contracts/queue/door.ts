@@ -87,7 +87,7 @@ export const doorCases: readonly QueueCase[] = [
       await bury(bench, 'evt_1');
       const webhooks = bench.receiver();
       assert.deepEqual(await deliver(webhooks, bytesOf('evt_1', OTHER)), CONFLICT);
-      const letter = await bench.queue.deadLetters.get('evt_1');
+      const letter = await bench.queue.deadLetters.get({ id: 'evt_1' });
       assert.deepEqual(letter && Buffer.from(letter.body), bytesOf('evt_1'));
     },
   },

@@ -22,21 +22,21 @@ export const letterCases: readonly QueueCase[] = [
       const [letter, ...more] = await bench.queue.deadLetters.list();
       assert.ok(letter);
       assert.deepEqual(more, []);
-      const { body, error, failedAtMs, receivedAtMs, headers, ...rest } = letter;
+      const { key, body, error, failedAtMs, receivedAtMs, headers, ...rest } = letter;
       assert.deepEqual(withoutUndefined(rest), {
         id: 'evt_1',
-        key: 'evt_1',
-        eventId: 'evt_1',
         type: 'user.created',
         created: CREATED,
         failures: 1,
+        reason: 'failed',
       });
+      assert.equal(typeof key, 'string');
       assert.deepEqual(Buffer.from(body), bytesOf('evt_1'));
       assert.match(error, /broken.*cannot/);
       assert.deepEqual({ ...headers }, { 'content-type': 'application/json', 'x-request-id': 'req_1' });
       assert.ok(receivedAtMs > beforeMs && failedAtMs > beforeMs && failedAtMs < Date.now() + SKEW_MS);
-      assert.deepEqual(await bench.queue.deadLetters.get('evt_1'), letter);
-      assert.equal(await bench.queue.deadLetters.get('evt_2'), undefined);
+      assert.deepEqual(await bench.queue.deadLetters.get({ id: 'evt_1' }), letter);
+      assert.equal(await bench.queue.deadLetters.get({ id: 'evt_2' }), undefined);
     },
   },
   {
@@ -44,7 +44,7 @@ export const letterCases: readonly QueueCase[] = [
     async run(bench) {
       const { deadLetters } = bench.queue;
       const list = async (query: Parameters<typeof deadLetters.list>[0]) =>
-        (await deadLetters.list(query)).map(({ id }) => id);
+        (await deadLetters.list(query)).map(({ id, tenant }) => `${tenant}:${id}`);
       await buryTyped(bench);
       assert.deepEqual(await list({}), ['acme:evt_1', 'acme:evt_2', 'blue:evt_1']);
       assert.deepEqual(await list({ type: '*' }), ['acme:evt_1', 'acme:evt_2', 'blue:evt_1']);
@@ -53,8 +53,11 @@ export const letterCases: readonly QueueCase[] = [
       assert.deepEqual(await list({ type: 'user' }), []);
       assert.deepEqual(await list({ tenant: 'blue' }), ['blue:evt_1']);
       assert.deepEqual(await list({ tenant: 'acme', type: 'user.*' }), ['acme:evt_1']);
+      assert.deepEqual(await list({ reason: 'failed' }), ['acme:evt_1', 'acme:evt_2', 'blue:evt_1']);
+      assert.deepEqual(await list({ reason: 'poison' }), []);
+      assert.deepEqual(await list({ reason: 'unhandled' }), []);
       assert.deepEqual(await list({ limit: 2 }), ['acme:evt_1', 'acme:evt_2']);
-      const second = await deadLetters.get('acme:evt_2');
+      const second = await deadLetters.get({ tenant: 'acme', id: 'evt_2' });
       assert.deepEqual(await list({ sinceMs: second?.failedAtMs ?? 0 }), ['acme:evt_2', 'blue:evt_1']);
     },
   },
@@ -62,7 +65,7 @@ export const letterCases: readonly QueueCase[] = [
     name: 'a replay that keeps the steps runs only what had failed',
     async run(bench) {
       const { runs, deadOne } = await oneOfTwoFails(bench);
-      assert.equal(await bench.queue.deadLetters.replay([deadOne], { steps: 'keep' }), 1);
+      assert.equal(await bench.queue.deadLetters.replay([{ id: deadOne }], { steps: 'keep' }), 1);
       await untilState(bench, deadOne, 'done');
       assert.deepEqual(runs, ['shaky', 'sound', 'shaky']);
       assert.deepEqual(await bench.queue.deadLetters.list(), []);
@@ -72,7 +75,7 @@ export const letterCases: readonly QueueCase[] = [
     name: 'a replay that clears the steps runs every handler again',
     async run(bench) {
       const { runs, deadOne } = await oneOfTwoFails(bench);
-      assert.equal(await bench.queue.deadLetters.replay([deadOne], { steps: 'clear' }), 1);
+      assert.equal(await bench.queue.deadLetters.replay([{ id: deadOne }], { steps: 'clear' }), 1);
       await untilState(bench, deadOne, 'done');
       assert.deepEqual(runs.slice(0, 2), ['shaky', 'sound']);
       assert.deepEqual(runs.slice(2).sort(), ['shaky', 'sound']);
@@ -90,7 +93,7 @@ export const letterCases: readonly QueueCase[] = [
         if (++runs < 3) throw new Error('not yet');
       });
       await webhooks.start();
-      assert.equal(await bench.queue.deadLetters.replay(['evt_1']), 1);
+      assert.equal(await bench.queue.deadLetters.replay([{ id: 'evt_1' }]), 1);
       await untilState(bench, 'evt_1', 'done');
       await webhooks.stop();
       assert.equal(runs, 3);
@@ -104,11 +107,11 @@ export const letterCases: readonly QueueCase[] = [
       const { deadLetters, store } = bench.queue;
       assert.equal(await deadLetters.replay({ tenant: 'acme' }), 2);
       assert.equal(await deadLetters.replay({ tenant: 'acme' }), 0);
-      assert.equal(await deadLetters.replay(['acme:evt_1', 'no such event']), 0);
+      assert.equal(await deadLetters.replay([{ id: 'evt_1', tenant: 'acme' }, { id: 'no such event' }]), 0);
       assert.equal((await store.get(eventKey('acme', 'evt_2')))?.state, 'free');
       assert.deepEqual(
-        (await deadLetters.list()).map(({ id }) => id),
-        ['blue:evt_1'],
+        (await deadLetters.list()).map(({ tenant }) => tenant),
+        ['blue'],
       );
     },
   },
@@ -121,7 +124,8 @@ export const letterCases: readonly QueueCase[] = [
       const startedAtMs = performance.now();
       const controller = new AbortController();
       const stopped = new Error('enough');
-      const replayed = deadLetters.replay(ids, { ratePerSecond: 5, signal: controller.signal });
+      const letters = ids.map((id) => ({ id }));
+      const replayed = deadLetters.replay(letters, { ratePerSecond: 5, signal: controller.signal });
       const ended = replayed.then(
         () => 'all of them',
         (error: unknown) => error,
@@ -144,9 +148,9 @@ export const letterCases: readonly QueueCase[] = [
     async run(bench) {
       await bury(bench, 'evt_1', 'evt_2');
       const { deadLetters } = bench.queue;
-      assert.equal(await deadLetters.discard(['evt_1', 'evt_3']), 1);
-      assert.equal(await deadLetters.get('evt_1'), undefined);
-      assert.equal(await deadLetters.replay(['evt_1']), 0);
+      assert.equal(await deadLetters.discard([{ id: 'evt_1' }, { id: 'evt_3' }, { id: 'evt_1' }]), 1);
+      assert.equal(await deadLetters.get({ id: 'evt_1' }), undefined);
+      assert.equal(await deadLetters.replay([{ id: 'evt_1' }]), 0);
       assert.equal((await bench.queue.stats()).dead, 1);
       const webhooks = bench.receiver();
       const seen: string[] = [];
@@ -160,25 +164,99 @@ export const letterCases: readonly QueueCase[] = [
       assert.deepEqual(seen, ['evt_1']);
     },
   },
+  {
+    name: 'a dead letter is named by its key or by its event, and no two share a name',
+    async run(bench) {
+      const { deadLetters } = bench.queue;
+      await buryEvents(bench, ALIKE);
+      const letters = await deadLetters.list();
+      assert.equal(new Set(letters.map(({ key }) => key)).size, ALIKE.length);
+      for (const letter of letters) {
+        const { key, id, tenant } = letter;
+        for (const address of [key, { id, tenant }, letter]) assert.deepEqual(await deadLetters.get(address), letter);
+      }
+      const [first, second, third] = letters;
+      assert.ok(first && second && third);
+      assert.equal(await deadLetters.discard([first.key, first, { id: first.id, tenant: first.tenant }]), 1);
+      assert.equal(await deadLetters.replay([second, second.key]), 1);
+      const left = await deadLetters.list();
+      assert.deepEqual(
+        left.map(({ id, tenant }) => [tenant, id]),
+        [[third.tenant, third.id]],
+      );
+    },
+  },
+  {
+    name: 'the key of a dead letter that is gone is that of no other event',
+    async run(bench) {
+      const { deadLetters } = bench.queue;
+      await bury(bench, 'evt_1');
+      const letter = await deadLetters.get({ id: 'evt_1' });
+      assert.ok(letter);
+      assert.equal(await deadLetters.discard([letter]), 1);
+      await bury(bench, 'evt_2');
+      assert.equal(await deadLetters.get(letter.key), undefined);
+      assert.equal(await deadLetters.replay([letter.key, letter]), 0);
+      assert.equal(await deadLetters.discard([letter.key, letter]), 0);
+      assert.equal((await bench.queue.stats()).dead, 1);
+    },
+  },
+  {
+    name: 'what is no address and no filter is refused before anything is written, and fails nobody else',
+    async run(bench) {
+      await bury(bench, 'evt_1');
+      const { deadLetters } = bench.queue;
+      const good = { id: 'evt_1' };
+      const webhooks = bench.receiver();
+      for (const bad of ['evt_1', '', 123, null, undefined, {}, { id: 7 }, { id: 'evt_1', tenant: 7 }]) {
+        const delivered = [1, 2].map((i) => deliver(webhooks, bytesOf(`evt_${String(bad)}_${typeof bad}_${i}`)));
+        await assert.rejects(deadLetters.get(bad as string), TypeError);
+        await assert.rejects(deadLetters.discard([good, bad as string]), TypeError);
+        await assert.rejects(deadLetters.replay([good, bad as string]), TypeError);
+        for (const [status] of await Promise.all(delivered)) assert.ok(status === 202 || status === 200);
+      }
+      for (const bad of [{ reason: 'dead' }, { type: 1 }, { limit: 0 }, { sinceMs: Number.NaN }, { tennant: 'a' }]) {
+        await assert.rejects(deadLetters.list(bad as object), TypeError);
+        await assert.rejects(deadLetters.replay(bad as object), TypeError);
+      }
+      for (const bad of [{ steps: 'all' }, { ratePerSecond: 0 }, { rate: 1 }]) {
+        await assert.rejects(deadLetters.replay([good], bad as object), TypeError);
+      }
+      assert.equal((await bench.queue.stats()).dead, 1);
+    },
+  },
 ];
+
+/** Events whose tenant and id read alike, however they are joined. */
+const ALIKE = [
+  ['a', 'b:c', 'user.created'],
+  ['a:b', 'c', 'user.created'],
+  ['a:b:c', 'a', 'user.created'],
+] as const;
 
 // The most that this clock and the engine's may differ.
 const SKEW_MS = 60_000;
 
-async function buryTyped(bench: QueueBench): Promise<void> {
+function buryTyped(bench: QueueBench): Promise<void> {
+  return buryEvents(bench, [
+    ['acme', 'evt_1', 'user.created'],
+    ['acme', 'evt_2', 'auth.login'],
+    ['blue', 'evt_1', 'user.created'],
+  ]);
+}
+
+async function buryEvents(
+  bench: QueueBench,
+  events: readonly (readonly [tenant: string, id: string, type: string])[],
+): Promise<void> {
   const webhooks = bench.receiver({ ...TENANTS, retry: { attempts: 1 } });
   webhooks.on('*', () => {
     throw new Error('cannot');
   });
   await webhooks.start();
-  const events = [
-    ['acme', 'evt_1', 'user.created'],
-    ['acme', 'evt_2', 'auth.login'],
-    ['blue', 'evt_1', 'user.created'],
-  ] as const;
   for (const [tenant, id, type] of events) {
     assert.deepEqual(await deliver(webhooks, bytesOf(id, { type }), { params: { tenant } }), QUEUED);
-    const letter = await bench.until(`${id} to be dead`, () => bench.queue.deadLetters.get(`${tenant}:${id}`));
+    const letter = await bench.until(`${id} to be dead`, () => bench.queue.deadLetters.get({ id, tenant }));
     // The next event fails in a later millisecond.
     await bench.until('the next millisecond', () => (Date.now() > letter.failedAtMs ? true : undefined));
   }
@@ -200,7 +278,7 @@ async function oneOfTwoFails(bench: QueueBench): Promise<{ readonly runs: string
   webhooks.on('*', () => void runs.push('sound'), { name: 'sound' });
   await webhooks.start();
   assert.deepEqual(await deliver(webhooks, bytesOf('evt_1')), QUEUED);
-  await bench.until('the dead letter', () => bench.queue.deadLetters.get('evt_1'));
+  await bench.until('the dead letter', () => bench.queue.deadLetters.get({ id: 'evt_1' }));
   assert.deepEqual(runs, ['shaky', 'sound']);
   return { runs, deadOne: 'evt_1' };
 }

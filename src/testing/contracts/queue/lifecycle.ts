@@ -125,7 +125,7 @@ export const lifecycleCases: readonly QueueCase[] = [
   {
     name: 'its numbers tell what is ready and for how long, what runs and what is dead',
     async run(bench) {
-      const empty = { ready: 0, active: 0, delayed: 0, dead: 0, oldestReadyMs: 0 };
+      const empty = { ready: 0, active: 0, delayed: 0, dead: 0, unhandled: 0, oldestReadyMs: 0 };
       assert.deepEqual(await bench.queue.stats(), empty);
       await bury(bench, 'evt_dead');
       const webhooks = bench.receiver();
@@ -141,7 +141,7 @@ export const lifecycleCases: readonly QueueCase[] = [
       await deliverAll(webhooks, ['evt_2', 'evt_3']);
       await pause(60);
       const { oldestReadyMs, ...numbers } = await bench.queue.stats();
-      assert.deepEqual(numbers, { ready: 2, active: 1, delayed: 0, dead: 1 });
+      assert.deepEqual(numbers, { ready: 2, active: 1, delayed: 0, dead: 1, unhandled: 0 });
       assert.ok(oldestReadyMs >= 50 && oldestReadyMs < 10_000, `${oldestReadyMs} ms`);
       open();
       await webhooks.stop();

@@ -65,7 +65,7 @@ export const claimCases: readonly StoreCase[] = [
         await store.fail(
           'k',
           next.token,
-          attempt === 4 ? { dead: true, error: 'x' } : attempt === 2 ? {} : { error: 'x' },
+          attempt === 4 ? { dead: 'failed', error: 'x' } : attempt === 2 ? {} : { error: 'x' },
         );
         if (attempt === 4) await store.revive('k', { steps: 'clear' });
       }
@@ -131,7 +131,12 @@ export const claimCases: readonly StoreCase[] = [
         assert.equal(await store.extend('k', stale, LONG_MS), false);
         assert.equal(await store.checkpoint('k', stale, 'step', '1'), 'lost');
         assert.equal(await store.complete('k', stale), false);
-        for (const options of [{}, { error: 'x' }, { error: 'x', retryInMs: 1 }, { error: 'x', dead: true }]) {
+        for (const options of [
+          {},
+          { error: 'x' },
+          { error: 'x', retryInMs: 1 },
+          { error: 'x', dead: 'failed' },
+        ] as const) {
           assert.equal(await store.fail('k', stale, options), false);
         }
       }

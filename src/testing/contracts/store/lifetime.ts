@@ -48,6 +48,37 @@ export const lifetimeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'what no handler matched is kept for the retention, and then forgotten and swept',
+    async run(bench) {
+      const store = await bench.open({ retentionMs: RETENTION_MS });
+      for (const key of ['k', 'swept', 'revived']) {
+        assert.equal(await store.fail(key, (await claim(store, key)).token, { dead: 'unhandled' }), true);
+      }
+      await store.revive('revived', { steps: 'keep' });
+      assert.deepEqual([(await store.get('k'))?.reason, await store.sweep(100)], ['unhandled', 0]);
+      assert.equal((await claimInTime({ ...bench, store }, 'k', OTHER_HASH)).attempt, 1);
+      await untilForgotten(bench, store, 'swept');
+      assert.ok((await store.sweep(100)) <= 1);
+      assert.equal((await store.get('revived'))?.state, 'free');
+    },
+  },
+  {
+    name: 'the claim of a process that died is forgotten after the retention, and then swept',
+    kind: 'durable',
+    async run(bench) {
+      const { shortMs } = bench;
+      const store = await bench.open({ retentionMs: RETENTION_MS });
+      const { token } = await claim(store, 'extended', shortMs);
+      await store.fail('again', (await claim(store, 'again')).token, { error: 'x' });
+      for (const key of ['k', 'again']) await claim(store, key, shortMs);
+      await store.extend('extended', token, LONG_MS);
+      await untilForgotten(bench, store, 'k');
+      await untilForgotten(bench, store, 'again');
+      assert.ok((await store.sweep(100)) <= 2);
+      assert.equal((await store.get('extended'))?.state, 'active');
+    },
+  },
+  {
     name: 'sweeping deletes at most as many as it is told, and only what has expired',
     async run(bench) {
       const store = await bench.open({ retentionMs: RETENTION_MS });
@@ -127,7 +158,7 @@ async function bringAll(store: WebhookStore): Promise<void> {
   await claim(store, 'active');
   await store.fail('waiting', (await claim(store, 'waiting')).token, { error: 'x', retryInMs: 1 });
   for (const key of ['dead', 'revived'])
-    await store.fail(key, (await claim(store, key)).token, { error: 'x', dead: true });
+    await store.fail(key, (await claim(store, key)).token, { error: 'x', dead: 'failed' });
   await store.revive('revived', { steps: 'keep' });
 }
 

@@ -24,7 +24,7 @@ export const outcomeCases: readonly StoreCase[] = [
       assert.equal(await store.extend('k', token, LONG_MS), false);
       assert.equal(await store.checkpoint('k', token, 'step', '1'), 'lost');
       assert.equal(await store.fail('k', token, { error: 'x' }), false);
-      assert.equal(await store.fail('k', token, { error: 'x', dead: true }), false);
+      assert.equal(await store.fail('k', token, { error: 'x', dead: 'failed' }), false);
       assert.deepEqual(await tryClaim(store, 'k'), { status: 'done' });
     },
   },
@@ -111,13 +111,29 @@ export const outcomeCases: readonly StoreCase[] = [
     name: 'a dead event is dead until it is revived',
     async run({ store }) {
       await store.fail('k', (await claim(store, 'k')).token, { error: 'x' });
-      assert.equal(await store.fail('k', (await claim(store, 'k')).token, { dead: true, error: 'last' }), true);
+      assert.equal(await store.fail('k', (await claim(store, 'k')).token, { dead: 'failed', error: 'last' }), true);
       assert.deepEqual(await tryClaim(store, 'k'), { status: 'dead', failures: 2 });
       const row = await store.get('k');
-      assert.deepEqual([row?.state, row?.error], ['dead', 'last']);
+      assert.deepEqual([row?.state, row?.error, row?.reason], ['dead', 'last', 'failed']);
       assert.equal(await store.revive('k', { steps: 'keep' }), true);
+      const revived = await store.get('k');
+      assert.deepEqual([revived?.state, revived?.reason], ['free', undefined]);
       const { attempt, claims, failures } = await claim(store, 'k');
       assert.deepEqual({ attempt, claims, failures }, { attempt: 3, claims: 1, failures: 0 });
+    },
+  },
+  {
+    name: 'a dead event says why it is',
+    async run({ store }) {
+      for (const dead of ['failed', 'poison'] as const) {
+        await store.fail(dead, (await claim(store, dead)).token, { dead, error: 'x' });
+        const row = await store.get(dead);
+        assert.deepEqual([row?.state, row?.reason, row?.claims, row?.failures], ['dead', dead, 1, 1]);
+      }
+      await store.fail('k', (await claim(store, 'k')).token, { dead: 'unhandled' });
+      const row = await store.get('k');
+      assert.deepEqual([row?.state, row?.reason, row?.claims, row?.failures], ['dead', 'unhandled', 0, 0]);
+      assert.deepEqual(await tryClaim(store, 'k'), { status: 'dead', failures: 0 });
     },
   },
   {
@@ -126,7 +142,7 @@ export const outcomeCases: readonly StoreCase[] = [
       for (const steps of ['keep', 'clear'] as const) {
         const { token } = await claim(store, steps);
         await store.checkpoint(steps, token, 'step', '1');
-        await store.fail(steps, token, { dead: true, error: 'x' });
+        await store.fail(steps, token, { dead: 'failed', error: 'x' });
         assert.equal(await store.revive(steps, { steps }), true);
         const revived = await claim(store, steps);
         assert.deepEqual({ ...revived.steps }, steps === 'keep' ? { step: '1' } : {});
@@ -210,10 +226,10 @@ const holding: Readonly<Record<string, (store: WebhookStore, key: string) => Pro
   active: claim,
   waiting: (store, key) => failed(store, key, { error: 'x', retryInMs: LONG_MS }),
   'given back to a queue': (store, key) => failed(store, key, { retryInMs: LONG_MS }),
-  dead: (store, key) => failed(store, key, { error: 'x', dead: true }),
+  dead: (store, key) => failed(store, key, { error: 'x', dead: 'failed' }),
   done: async (store, key) => store.complete(key, (await claim(store, key)).token),
   'revived after its death': async (store, key) => {
-    await failed(store, key, { error: 'x', dead: true });
+    await failed(store, key, { error: 'x', dead: 'failed' });
     await store.revive(key, { steps: 'keep' });
   },
 };
