@@ -1,6 +1,11 @@
 import type { ReceivedWebhookEvent } from '../events/index.ts';
+import { NonRetryableError } from '../retry/errors.ts';
+import { isThenable } from '../shared/thenable.ts';
 import type { HandlerRun } from './handler-run.ts';
 import { entityKey } from './keys.ts';
+
+const ASYNC_EFFECT =
+  'The effect of context.commit must be synchronous: the transaction ends with it. Await what you need before, in the handler.';
 
 /** An attempt of a handler, and what it asks for on its way: what the handler's context does, and what its success records. */
 export class Attempt {
@@ -34,14 +39,22 @@ export class Attempt {
     return latest !== undefined && latest > job.event.created;
   }
 
-  /** Keeps the effect for the transaction that marks the handler done. */
+  /** Keeps the effect for the transaction that marks the handler done. @throws TypeError for a second one, and for one that waits. */
   commit(effect: (db: unknown) => void): void {
+    if (typeof effect !== 'function') throw new TypeError('context.commit takes a function of the database.');
+    // Nothing of it must run: what comes after its first wait would be outside of the transaction.
+    if (effect.constructor.name === 'AsyncFunction') throw new TypeError(ASYNC_EFFECT);
     if (this.#effect) throw new TypeError('context.commit takes one effect: put all statements into it.');
     this.#effect = effect;
   }
 
+  /** @throws What the effect throws; NonRetryableError when it is asynchronous. */
   applyEffect(tx: unknown): void {
-    this.#effect?.(tx);
+    const returned: unknown = this.#effect?.(tx);
+    if (!isThenable(returned)) return;
+    // Once is enough: what it does after its first wait cannot be rolled back.
+    Promise.resolve(returned).catch(() => undefined);
+    throw new NonRetryableError(ASYNC_EFFECT);
   }
 
   get hasEntities(): boolean {

@@ -22,7 +22,13 @@ export function describeError(error: unknown): string {
   const lines: string[] = [];
   let current = error;
   while (lines.length < MOST_CAUSES && (lines.length === 0 || current !== undefined)) {
-    lines.push(textOf(current).slice(0, MOST_CHARACTERS));
+    // A NUL would end the text for some databases, and half a character is none.
+    lines.push(
+      textOf(current)
+        .slice(0, MOST_CHARACTERS)
+        .replaceAll('\0', '\\0')
+        .replace(/\p{Cs}/gu, '\ufffd'),
+    );
     current = propertyOf(current, 'cause');
   }
   return lines.join('\ncaused by ');

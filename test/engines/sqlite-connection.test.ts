@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebhookHandler, type WebhookStore } from '@pathfinder/webhooks';
 import { type SqliteDatabase, sqliteQueue, sqliteSchema, sqliteStore } from '@pathfinder/webhooks/sqlite';
 import { describe, expect, it } from 'vitest';
@@ -23,6 +24,8 @@ function observed(db: SqliteDatabase) {
   };
   return { db: watched, log };
 }
+
+const isNoPragma = (word: string) => word !== 'PRAGMA';
 
 function pragmaOf(db: SqliteDatabase, pragma: string): unknown {
   return Object.values(db.prepare(`PRAGMA ${pragma}`).get() as object)[0];
@@ -67,7 +70,7 @@ describe('a SQLite database', () => {
       store.claim(`k${i}`, CLAIM).then(({ status }) => void log.push(status)),
     );
     await Promise.all(claims);
-    expect(log).toEqual(['BEGIN', 'COMMIT', ...Array(100).fill('acquired')]);
+    expect(log.filter(isNoPragma)).toEqual(['BEGIN', 'COMMIT', ...Array(100).fill('acquired')]);
   });
 
   it('commits a burst in groups, so that none waits for all', async () => {
@@ -75,7 +78,7 @@ describe('a SQLite database', () => {
     const store = sqliteStore(db);
     log.length = 0;
     await Promise.all(Array.from({ length: 600 }, (_, i) => store.claim(`k${i}`, CLAIM)));
-    expect(log).toEqual(['BEGIN', 'COMMIT', 'BEGIN', 'COMMIT', 'BEGIN', 'COMMIT']);
+    expect(log.filter(isNoPragma)).toEqual(['BEGIN', 'COMMIT', 'BEGIN', 'COMMIT', 'BEGIN', 'COMMIT']);
   });
 
   it('shows other connections what it has answered, and nothing before', async () => {
@@ -108,14 +111,23 @@ describe('a SQLite database', () => {
   });
 
   it('is durable and shared as a file, and neither in memory', () => {
-    const kinds = [sqliteStore(newFile()), sqliteStore(':memory:'), sqliteQueue(':memory:')].map(
-      ({ durable, shared }) => [durable, shared],
-    );
+    const inMemory = [sqliteStore(':memory:'), sqliteQueue(':memory:', { allowVolatile: true })];
+    const kinds = [sqliteStore(newFile()), ...inMemory].map(({ durable, shared }) => [durable, shared]);
     expect(kinds).toEqual([
       [true, true],
       [false, false],
       [false, false],
     ]);
+  });
+
+  it('in memory has no queue unless that says that it may lose what it accepted', () => {
+    for (const given of [':memory:', openDatabase(':memory:')]) {
+      expect(() => sqliteQueue(given)).toThrow(
+        new TypeError(
+          'A SQLite database in memory loses what it accepted with the process. Pass the path of a file, or { allowVolatile: true } in tests.',
+        ),
+      );
+    }
   });
 
   it('is closed when it was opened here, after what was begun, and left open when it was given', async () => {
@@ -160,19 +172,63 @@ describe('a SQLite database out of reach', () => {
     expect(runs()).toBe(3);
   });
 
-  it('locked by another process refuses with 503 rather than run without a claim, and heals', async () => {
+  it.each<[string, (file: string) => SqliteDatabase | string]>([
+    ['given', openDatabase],
+    ['opened here', (file) => file],
+  ])('locked by another process is waited for while all else goes on, when it was %s', async (_, open) => {
     const file = newFile();
-    const db = openDatabase(file);
-    const { receive, runs } = receiverOn({ store: sqliteStore(db) });
-    // Instead of five seconds.
-    db.exec('PRAGMA busy_timeout = 20');
+    const dbOrPath = open(file);
+    const store = sqliteStore(dbOrPath);
+    const queue = sqliteQueue(dbOrPath, { namespace: 'queue' });
+    const inRequest = receiverOn({ store });
+    const queued = receiverOn({ queue });
+    inRequest.webhooks.on('user.created', (_event, { commit }) => commit?.(() => undefined), {
+      name: 'effect',
+      transaction: true,
+    });
+    const other = openDatabase(file);
+    other.exec('BEGIN IMMEDIATE');
+    // Whoever holds the lock is in this very process: a wait that blocked it would last until the time is over.
+    const unlocked = delay(150).then(() => other.exec('ROLLBACK'));
+    const replies = await Promise.all([inRequest.receive('evt_1'), queued.receive('evt_2'), store.claim('k', CLAIM)]);
+    await unlocked;
+    expect(replies).toEqual([
+      answered('processed', 2),
+      answered('queued', 0, 0, 202),
+      expect.objectContaining({ status: 'acquired' }),
+    ]);
+    if (typeof dbOrPath !== 'string') expect(pragmaOf(dbOrPath, 'busy_timeout')).toBe(5000);
+    await Promise.all([store.close(), queue.close?.()]);
+  });
+
+  it('locked by another process for too long refuses with 503 rather than run without a claim, and heals', async () => {
+    const file = newFile();
+    const store = sqliteStore(openDatabase(file), { busyTimeoutMs: 50 });
+    const { receive, runs } = receiverOn({ store });
+    const claimed = await store.claim('k', CLAIM);
     const other = openDatabase(file);
     other.exec('BEGIN IMMEDIATE');
     expect(await receive('evt_1')).toEqual(refused(503, 'store_unavailable', RETRY));
-    expect(runs()).toBe(0);
+    await expect(store.transaction?.(async () => 1)).rejects.toThrow(
+      'Another process has held the lock of the SQLite file for over 50 ms (`busyTimeoutMs`).',
+    );
+    expect([claimed.status, runs()]).toEqual(['acquired', 0]);
     other.exec('ROLLBACK');
     expect(await receive('evt_1')).toEqual(answered('processed', 1));
     expect(runs()).toBe(1);
+  });
+
+  it('fails only the write that makes no sense, and none of those beside it', async () => {
+    const store = sqliteStore(newFile());
+    const good = Array.from({ length: 5 }, (_, i) => store.claim(`good_${i}`, CLAIM));
+    const bad = [1, 2, 3].map((i) => store.claim(`bad_${i}`, { ...CLAIM, leaseMs: Number.NaN }));
+    const more = Array.from({ length: 5 }, (_, i) => store.claim(`more_${i}`, CLAIM));
+    for (const { status } of await Promise.allSettled(bad)) expect(status).toBe('rejected');
+    const claims = await Promise.all([...good, ...more]);
+    expect(claims.map(({ status }) => status)).toEqual(Array(10).fill('acquired'));
+    expect(new Set(claims.map((claim) => claim.status === 'acquired' && claim.token)).size).toBe(10);
+    expect(await store.get('bad_1')).toBeUndefined();
+    await store.close();
   });
 
   it('closed under its queue refuses with 503', async () => {

@@ -288,6 +288,34 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
     (store) => ({ ...store, fail: async (...given) => (await store.fail(...given)) || true }),
   ],
   [
+    'forgets why an event is dead',
+    'a dead event says why it is',
+    (store) => ({
+      ...store,
+      get: async (key) => {
+        const row = await store.get(key);
+        return row?.reason ? { ...row, reason: 'failed' } : row;
+      },
+    }),
+  ],
+  [
+    'cuts errors',
+    'an error is kept as it was told, however long',
+    (store) => ({
+      ...store,
+      fail: (key, token, options) => store.fail(key, token, { ...options, error: options.error?.slice(0, 1000) }),
+    }),
+  ],
+  [
+    'keeps for ever what no handler matched',
+    'what no handler matched is kept for the retention, and then forgotten and swept',
+    (store) => ({
+      ...store,
+      fail: (key, token, options) =>
+        store.fail(key, token, options.dead === 'unhandled' ? { ...options, dead: 'failed' } : options),
+    }),
+  ],
+  [
     'revives without clearing',
     'reviving keeps the steps, or clears them',
     (store) => ({ ...store, revive: (key) => store.revive(key, { steps: 'keep' }) }),
@@ -315,6 +343,16 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
     'keeps versions as 32 bits',
     'the largest time that an event may carry is kept exactly',
     (store) => ({ ...store, advance: (entity, version) => store.advance(entity, version | 0) }),
+  ],
+  [
+    'cuts keys at a NUL',
+    'keys that look alike are different keys',
+    (store) => withKeys(store, (key) => key.split('\0')[0] ?? ''),
+  ],
+  [
+    'keeps keys as UTF-8 only',
+    'keys that look alike are different keys',
+    (store) => withKeys(store, (key) => Buffer.from(key).toString()),
   ],
   ['cuts long keys', 'keys that look alike are different keys', (store) => withKeys(store, (key) => key.slice(0, 200))],
   [

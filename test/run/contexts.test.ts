@@ -11,7 +11,7 @@ const callers = new AsyncLocalStorage<string>();
 
 const queues: readonly (readonly [name: string, open: () => WebhookQueue])[] = [
   ['memoryQueue', () => memoryQueue({ allowVolatile: true })],
-  ['sqliteQueue', () => sqliteQueue(openDatabase(':memory:'))],
+  ['sqliteQueue', () => sqliteQueue(openDatabase(':memory:'), { allowVolatile: true })],
 ];
 
 describe.each(queues)('the handlers of %s', (_, open) => {

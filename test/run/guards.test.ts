@@ -76,6 +76,46 @@ describe('{ transaction: true }', () => {
     expect(log).toEqual([['handler', undefined], 'begin', ['effect', 'tx'], ['checkpoint', '*#h', 'tx'], 'commit']);
   });
 
+  it('refuses an asynchronous effect before any of it has run', async () => {
+    const { webhooks, log, receive } = transactional('sync');
+    const refusals: unknown[] = [];
+    webhooks.on(
+      '*',
+      (_, { commit }) => {
+        for (const effect of [async () => void log.push('never'), 'no function' as unknown as () => void]) {
+          try {
+            commit?.(effect);
+          } catch (error) {
+            refusals.push(error);
+          }
+        }
+        commit?.(() => void log.push('effect'));
+      },
+      { name: 'h', transaction: true },
+    );
+    expect(await receive()).toEqual(answered('processed', 1));
+    expect(refusals).toEqual([
+      new TypeError(
+        'The effect of context.commit must be synchronous: the transaction ends with it. Await what you need before, in the handler.',
+      ),
+      new TypeError('context.commit takes a function of the database.'),
+    ]);
+    expect(log).toEqual(['begin', 'effect', ['checkpoint', '*#h', 'tx'], 'commit']);
+  });
+
+  it('rolls an effect back that turns out to be asynchronous, and does not run it again', async () => {
+    const { webhooks, log, receive, logger } = transactional('sync');
+    webhooks.on('*', (_, { commit }) => commit?.(() => Promise.reject(new Error('later'))), {
+      name: 'h',
+      transaction: true,
+    });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(log).toEqual(['begin', 'rollback']);
+    expect(logger.lines.map(({ fields }) => String(fields.err))).toEqual([
+      'NonRetryableError: The effect of context.commit must be synchronous: the transaction ends with it. Await what you need before, in the handler.',
+    ]);
+  });
+
   it('needs no effect where the store is synchronous', async () => {
     const { webhooks, log, receive } = transactional('sync');
     webhooks.on('*', () => undefined, { name: 'h', transaction: true });

@@ -7,6 +7,8 @@ describe('describeError', () => {
     expect(describeError(chain)).toBe('TypeError: outer\ncaused by Error: inner\ncaused by root');
     expect(describeError(undefined)).toBe('undefined');
     expect(describeError('x'.repeat(1000))).toHaveLength(300);
+    expect(describeError('a\0b \ud83d')).toBe('a\\0b \ufffd');
+    expect(describeError('\u{1f511}')).toBe('\u{1f511}');
     const loop = new Error('loop');
     loop.cause = loop;
     expect(describeError(loop).split('\n')).toHaveLength(5);

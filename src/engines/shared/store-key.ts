@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 
 const MOST_KEY_CHARACTERS = 200;
+// What databases cut or replace: NUL, and half a character.
+const UNSAFE = /[\0\p{Cs}]/u;
 
 /**
  * The name of a row in a store that several endpoints share: the namespace, then the store's key (tenant and event id, or
@@ -8,9 +10,9 @@ const MOST_KEY_CHARACTERS = 200;
  */
 export function storeKey(namespace: string, key: string): string {
   const whole = `${namespace}\n${key}`;
-  // No joined key looks like a hash, since each has a newline.
-  if (whole.length > MOST_KEY_CHARACTERS) return `sha256:${createHash('sha256').update(whole).digest('hex')}`;
-  return whole;
+  if (whole.length <= MOST_KEY_CHARACTERS && !UNSAFE.test(whole)) return whole;
+  // As JSON no two texts are the same bytes. No joined key looks like a hash, since each has a newline.
+  return `sha256:${createHash('sha256').update(JSON.stringify(whole)).digest('hex')}`;
 }
 
 /** @throws TypeError for a namespace that is not 1 to 64 printable characters without a newline. */

@@ -1,14 +1,21 @@
-import { setImmediate } from 'node:timers';
+import { setImmediate, setTimeout } from 'node:timers';
 import { inOwnContext } from '../../shared/own-context.ts';
-import { openSqliteFile, type SqliteDatabase } from './driver.ts';
+import { isLockedError, openSqliteFile, type SqliteDatabase } from './driver.ts';
 
 // Waits for other processes first, so that the switch to WAL does not fail while they switch.
-const PRAGMAS = ['PRAGMA busy_timeout = 5000', 'PRAGMA journal_mode = WAL', 'PRAGMA synchronous = FULL'];
+const SET_UP = ['PRAGMA busy_timeout = 5000', 'PRAGMA journal_mode = WAL', 'PRAGMA synchronous = FULL'];
 const MAIN_FILE = "SELECT seq, file FROM pragma_database_list WHERE name = 'main'";
 const BEGIN = 'BEGIN IMMEDIATE';
+// The driver waits for a lock with the whole process; between two tries everything else has its turn.
+const BLOCK = 'PRAGMA busy_timeout = 20';
+const UNBLOCK = 'PRAGMA busy_timeout = 5000';
+const LOCK_POLL_MS = 30;
 const MOST_WRITES_PER_COMMIT = 256;
-// Kept from before a test fakes it: a commit that waits for a clock which somebody has to turn never comes.
+// Writes that fail by themselves are taken out of their group; after so many in a row it is the database that fails.
+const MOST_FAULTS = 16;
+// Both are kept from before a test fakes them: a commit that waits for a clock which somebody has to turn never comes.
 const afterThisTurn = setImmediate;
+const afterMs = setTimeout;
 
 /**
  * A database as all stores and queues of this process that were given it share it. A driver has one transaction at a
@@ -18,9 +25,11 @@ export interface SqliteConnection {
   readonly db: SqliteDatabase;
   /** There is a file behind it. */
   readonly durable: boolean;
+  /** Has writes wait at least so long for a lock that another process holds. */
+  waitForLocks(ms: number): void;
   /** Has `work` done at the begin of every transaction, inside of it. */
   onBegin(work: () => void): void;
-  /** Runs `work` in one transaction with all writes of this turn of the event loop; resolves after its commit. */
+  /** Runs `work` in one transaction with all writes of this turn of the event loop; resolves after its commit. May be run again. */
   write<T>(work: () => T): Promise<T>;
   /** Runs `work` at once, but not inside a transaction that is open. */
   read<T>(work: () => T): Promise<T>;
@@ -33,6 +42,7 @@ export interface SqliteConnection {
 }
 
 interface Write {
+  readonly askedAtMs: number;
   run(): unknown;
   resolve(value: unknown): void;
   reject(error: unknown): void;
@@ -64,7 +74,7 @@ export function connectSqlite(dbOrPath: SqliteDatabase | string): SqliteConnecti
 
 function setUp(db: SqliteDatabase, owned: boolean): SqliteConnection {
   try {
-    for (const pragma of PRAGMAS) db.exec(pragma);
+    for (const pragma of SET_UP) db.exec(pragma);
     const main = db.prepare(MAIN_FILE).get() as { readonly seq: unknown; readonly file: string | null };
     // A BigInt never equals a number: a finished event would look unfinished, and run again.
     if (typeof main.seq !== 'number') {
@@ -81,6 +91,8 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
   const writes: Write[] = [];
   const waiting: (() => void)[] = [];
   const beginnings: (() => void)[] = [];
+  let lockWaitMs = 0;
+  let faults = 0;
   let scheduled = false;
   let inTransaction = false;
   let closed = false;
@@ -95,27 +107,88 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
   function commitWrites(): void {
     scheduled = false;
     if (inTransaction) return;
-    const group = writes.splice(0, MOST_WRITES_PER_COMMIT);
+    let begun: boolean;
     try {
-      const results = commitGroup(group);
-      for (const [i, write] of group.entries()) write.resolve(results[i]);
+      begun = tryBegin();
     } catch (error) {
-      for (const write of group) write.reject(error);
+      for (const write of writes.splice(0)) write.reject(error);
+      return;
     }
+    if (begun) commitGroup(writes.splice(0, MOST_WRITES_PER_COMMIT));
+    else waitForLock();
     schedule();
   }
 
-  function commitGroup(group: readonly Write[]): readonly unknown[] {
-    db.exec(BEGIN);
+  function waitForLock(): void {
+    while (writes[0] && isOverdue(writes[0].askedAtMs)) writes.shift()?.reject(lockedError());
+    if (writes.length === 0) return;
+    scheduled = true;
+    inOwnContext(() => afterMs(commitWrites, LOCK_POLL_MS));
+  }
+
+  function commitGroup(group: readonly Write[]): void {
+    const results: unknown[] = [];
+    let running: Write | undefined;
     try {
       for (const begin of beginnings) begin();
-      const results = group.map((write) => write.run());
+      for (const write of group) {
+        running = write;
+        results.push(write.run());
+      }
+      running = undefined;
       db.exec('COMMIT');
-      return results;
     } catch (error) {
       rollBack();
-      throw error;
+      rejectFaulty(group, running, error);
+      return;
     }
+    faults = 0;
+    for (const [i, write] of group.entries()) write.resolve(results[i]);
+  }
+
+  // One that throws fails no other: those beside it are tried again without it.
+  function rejectFaulty(group: readonly Write[], faulty: Write | undefined, error: unknown): void {
+    const others = faulty && ++faults <= MOST_FAULTS ? group.filter((write) => write !== faulty) : [];
+    for (const write of group) if (!others.includes(write)) write.reject(error);
+    if (others.length === 0) faults = 0;
+    writes.unshift(...others);
+  }
+
+  /** Begins a transaction. False: another process holds the lock. */
+  function tryBegin(): boolean {
+    try {
+      // A database that was passed in waits as it is wont to, whatever its owner does with it.
+      if (!owned && durable) db.exec(BLOCK);
+      db.exec(BEGIN);
+      return true;
+    } catch (error) {
+      if (isLockedError(error)) return false;
+      throw error;
+    } finally {
+      if (!owned && durable) db.exec(UNBLOCK);
+    }
+  }
+
+  async function beginAlone(): Promise<void> {
+    const askedAtMs = performance.now();
+    for (;;) {
+      while (inTransaction) await ended();
+      refuseClosed();
+      if (tryBegin()) break;
+      if (isOverdue(askedAtMs)) throw lockedError();
+      await new Promise((resolve) => afterMs(resolve, LOCK_POLL_MS));
+    }
+    inTransaction = true;
+  }
+
+  function isOverdue(askedAtMs: number): boolean {
+    return performance.now() - askedAtMs >= lockWaitMs;
+  }
+
+  function lockedError(): Error {
+    return new Error(
+      `Another process has held the lock of the SQLite file for over ${lockWaitMs} ms (\`busyTimeoutMs\`).`,
+    );
   }
 
   function rollBack(): void {
@@ -134,16 +207,21 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
     return new Promise((resolve) => waiting.push(resolve));
   }
 
+  if (owned) db.exec(BLOCK);
   return {
     db,
     durable,
+
+    waitForLocks(ms) {
+      lockWaitMs = Math.max(lockWaitMs, ms);
+    },
 
     onBegin: (work) => void beginnings.push(work),
 
     write<T>(work: () => T) {
       return new Promise<T>((resolve, reject) => {
         refuseClosed();
-        writes.push({ run: work, resolve: resolve as Write['resolve'], reject });
+        writes.push({ askedAtMs: performance.now(), run: work, resolve: resolve as Write['resolve'], reject });
         schedule();
       });
     },
@@ -155,10 +233,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
     },
 
     async transaction(work) {
-      while (inTransaction) await ended();
-      refuseClosed();
-      db.exec(BEGIN);
-      inTransaction = true;
+      await beginAlone();
       try {
         for (const begin of beginnings) begin();
         const result = await work(db);
@@ -177,7 +252,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
     isOpen: (tx) => inTransaction && tx === db,
 
     async close() {
-      while (inTransaction || writes.length > 0) await new Promise((resolve) => afterThisTurn(resolve));
+      while (inTransaction || writes.length > 0) await new Promise((resolve) => afterMs(resolve, 1));
       if (!owned || closed) return;
       closed = true;
       db.close();

@@ -125,6 +125,15 @@ export function checkIdentifier(option: string, value: string): string {
   throw new TypeError(`\`${option}\` must match ${IDENTIFIER.source}.`);
 }
 
+/** Whether a driver threw since another connection holds the lock: each has its own way to say so, and all its words. */
+export function isLockedError(error: unknown): boolean {
+  const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: unknown };
+  const isBusyCode = typeof code === 'string' && /^SQLITE_(BUSY|LOCKED)/.test(code);
+  return isBusyCode || errcode === BUSY || /database( table)? is locked/.test(messageOf(error));
+}
+
+const BUSY = 5;
+
 /** How many rows a `run` changed. */
 export function changesOf(result: unknown): number {
   return Number((result as { readonly changes: number | bigint }).changes);

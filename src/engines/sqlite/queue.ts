@@ -28,6 +28,8 @@ export interface SqliteQueueOptions extends SqliteStoreOptions {
    * while workers run. Default 0: they go when the event is done.
    */
   readonly keepBodiesMs?: number | undefined;
+  /** Says that what it accepted may be lost with the process: required for a database in memory. */
+  readonly allowVolatile?: boolean | undefined;
   /** How often to look for what other processes have queued; what this one queues is run at once. Default 250. */
   readonly pollMs?: number | undefined;
   /** Default: warnings and errors to the console. */
@@ -38,6 +40,7 @@ const NAMES: OptionNames<SqliteQueueOptions> = {
   ...SQLITE_STORE_NAMES,
   maxPending: true,
   keepBodiesMs: true,
+  allowVolatile: true,
   pollMs: true,
   logger: true,
 };
@@ -61,6 +64,12 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
   const checked = readSqliteOptions(options);
   const { keepBodiesMs, maxPending, pollMs, logger } = readQueueOptions(options, checked.retentionMs);
   const { connection, settings } = openSqlite(dbOrPath, checked);
+  if (!connection.durable && options.allowVolatile !== true) {
+    void connection.close();
+    throw new TypeError(
+      'A SQLite database in memory loses what it accepted with the process. Pass the path of a file, or { allowVolatile: true } in tests.',
+    );
+  }
   const { now } = settings.clock;
   const events = prepareEventRows(connection, { ...settings, now, keepBodiesMs });
   const keyOf = keysIn(settings.namespace);

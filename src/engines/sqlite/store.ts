@@ -18,6 +18,11 @@ export interface SqliteStoreOptions {
   readonly retentionMs?: number | undefined;
   /** How long a claim lasts without a heartbeat. Default 30,000. */
   readonly leaseMs?: number | undefined;
+  /**
+   * How long a write waits for a lock that another process holds, while everything else in this process goes on; beyond it the
+   * call rejects, and the reply is 503. Default 5,000, as `storeTimeoutMs`: raise both together.
+   */
+  readonly busyTimeoutMs?: number | undefined;
   /** Before the names of the tables; see `sqliteSchema`. Default `pathfinder_webhook_`. */
   readonly tablePrefix?: string | undefined;
   /**
@@ -51,6 +56,7 @@ export const SQLITE_STORE_NAMES: OptionNames<SqliteStoreOptions> = {
   namespace: true,
   retentionMs: true,
   leaseMs: true,
+  busyTimeoutMs: true,
   tablePrefix: true,
   now: true,
 };
@@ -60,6 +66,7 @@ export interface SqliteOptions {
   readonly namespace: string;
   readonly retentionMs: number;
   readonly leaseMs: number;
+  readonly busyTimeoutMs: number;
   readonly tablePrefix: string;
   readonly now: (() => number) | undefined;
 }
@@ -75,6 +82,7 @@ export function readSqliteOptions(options: SqliteStoreOptions): SqliteOptions {
     namespace: checkNamespace(options.namespace ?? 'default'),
     retentionMs: positive('retentionMs', options.retentionMs ?? 7 * DAY_MS),
     leaseMs: duration('leaseMs', options.leaseMs ?? 30_000),
+    busyTimeoutMs: duration('busyTimeoutMs', options.busyTimeoutMs ?? 5000),
     tablePrefix: checkIdentifier('tablePrefix', options.tablePrefix ?? DEFAULT_PREFIX),
     now: options.now,
   };
@@ -83,6 +91,7 @@ export function readSqliteOptions(options: SqliteStoreOptions): SqliteOptions {
 /** The database, with its tables and its clock. */
 export function openSqlite(dbOrPath: SqliteDatabase | string, { now, ...options }: SqliteOptions) {
   const connection = connectSqlite(dbOrPath);
+  connection.waitForLocks(options.busyTimeoutMs);
   createTables(connection.db, options.tablePrefix);
   const settings: SqliteSettings = { ...options, clock: openClock(connection, options.tablePrefix, now) };
   return { connection, settings };

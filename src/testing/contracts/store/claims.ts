@@ -225,6 +225,11 @@ function oddKeys(): readonly string[] {
     'cafe\u0301',
     '\u{1f511}',
     '\u202e',
+    'nul\0a',
+    'nul\0b',
+    'half \ud800',
+    'half \ud801',
+    'half \ufffd',
   ];
   return [...words, long, `${long}x`, `${long}xx`, `${long}xxa`, `${long}xxb`, `${long}${long}a`, `${long}${long}b`];
 }

@@ -137,6 +137,14 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
+    name: 'an error is kept as it was told, however long',
+    async run({ store }) {
+      const error = `TypeError: "quoted" 'single' \u2028 \u{1f511}\ncaused by ${'x'.repeat(3000)} end`;
+      await store.fail('k', (await claim(store, 'k')).token, { error });
+      assert.equal((await store.get('k'))?.error, error);
+    },
+  },
+  {
     name: 'reviving keeps the steps, or clears them',
     async run({ store }) {
       for (const steps of ['keep', 'clear'] as const) {
