@@ -26,6 +26,7 @@ const runnable = [
   'bench/*.ts',
   'bench/http/process.ts',
   'test/next/*.test.ts',
+  'test/support/demo-twins/*.ts',
   'examples/**/*.{ts,tsx}',
   'test/types/*.test-d.ts',
 ];

@@ -12,6 +12,7 @@ import { Asker, NoAnswerError } from './run/ask.ts';
 import type { Core } from './run/core.ts';
 import { createDeadlines } from './run/deadlines.ts';
 import { guardStore } from './run/guarded-store.ts';
+import { Lanes } from './run/lanes.ts';
 import { OpenDeliveries } from './run/open-deliveries.ts';
 import { BEFORE_REPLY, FROM_QUEUE } from './run/policy.ts';
 import { createRegistry } from './run/registry.ts';
@@ -60,6 +61,7 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
       logger,
     }),
     deadlines,
+    lanes: new Lanes(store.shared),
     policy: queue ? FROM_QUEUE : BEFORE_REPLY,
     logger,
     handlerTimeoutMs,

@@ -83,6 +83,7 @@ export type {
   DeadLetters,
   Enqueued,
   QueuedDelivery,
+  QueueSlot,
   QueueStats,
   QueueWork,
   ReplayOptions,

@@ -30,8 +30,24 @@ export type WorkOutcome =
   | { readonly kind: 'retry'; readonly inMs: number; readonly error?: unknown }
   | { readonly kind: 'dead'; readonly error: unknown };
 
-/** Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up. */
-export type QueueWork = (delivery: QueuedDelivery, attempt: number, signal: AbortSignal) => Promise<WorkOutcome>;
+/** One of the places of a worker: as many events run at a time as there are. */
+export interface QueueSlot {
+  /** The event waits for its lane, and another one may run meanwhile. */
+  leave(): void;
+  /** Resolves when the event may go on, before any that is new. */
+  enter(): Promise<void>;
+}
+
+/**
+ * Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up: at once when it is stopped and
+ * the event has left its slot. Without a `slot` an event that has to wait for its lane is a `retry`.
+ */
+export type QueueWork = (
+  delivery: QueuedDelivery,
+  attempt: number,
+  signal: AbortSignal,
+  slot?: QueueSlot,
+) => Promise<WorkOutcome>;
 
 /** An event that is dead, with its bytes. */
 export interface DeadLetter {

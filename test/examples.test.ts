@@ -2,48 +2,68 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { WebhookMetrics } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
-import { formatReport } from '../examples/demo/report.ts';
+import { createReport, type Line } from '../examples/demo/report.ts';
 import { start } from './support/example-process.ts';
 
+const DEMO_MS = 60_000;
+
 describe('npm run demo', () => {
-  it('prints a report in which every line is as expected', async () => {
+  it('kills its receiver, and prints a report in which every line is as expected', { timeout: DEMO_MS }, async () => {
     const { child, lines } = start('examples/demo/index.ts');
     const [code] = await once(child, 'close');
-    expect(lines.all.at(-1)).toBe('All 32 lines are as expected.');
+    expect(lines.all.at(-1)).toBe('All 37 lines are as expected.');
     const marks = lines.all.map((line) => line.trimStart()[0]);
-    expect([code, marks.filter((mark) => mark === '✓').length, marks.includes('✗')]).toEqual([0, 32, false]);
+    expect([code, marks.filter((mark) => mark === '✓').length, marks.includes('✗')]).toEqual([0, 37, false]);
+    expect(lines.all.filter((line) => line.startsWith('SIGKILL: of '))).toHaveLength(1);
     // No colours where nobody sees them.
     expect(lines.all.join('\n')).not.toContain('\u001b');
   });
 
-  it('notices a receiver that verifies nothing, and says in which lines', async () => {
-    const { child, lines } = start(fileURLToPath(new URL('./support/broken-demo.ts', import.meta.url)));
+  it.each([
+    [
+      'verifies-nothing',
+      [
+        'a forgery, signed with another secret',
+        'a body changed on its way',
+        'events acknowledged',
+        'events completed, each with its mail',
+      ],
+    ],
+    ['acknowledges-first', ['events completed, each with its mail', 'acknowledged and lost']],
+    ['effect-first', ['mails written twice']],
+  ])('notices a receiver that %s, and says in which lines', { timeout: DEMO_MS }, async (twin, wrong) => {
+    const { child, lines } = start([fileURLToPath(new URL('./support/demo-twins/run.ts', import.meta.url)), twin]);
     const [code] = await once(child, 'close');
-    expect([code, lines.all.at(-1)]).toEqual([1, '6 of 32 lines are not as expected: see ✗ above.']);
-    const wrong = lines.all.filter((line) => line.startsWith('  ✗')).map((line) => line.slice(5, 43).trim());
-    expect(wrong).toEqual([
-      'a forgery, signed with another secret',
-      'a body changed on its way',
-      'runs of handlers',
-      'events that they were for',
-      'events counted',
-      'duplicates and refusals',
+    const { length } = wrong;
+    expect([code, lines.all.at(-1)]).toEqual([
+      1,
+      `${length} of 37 lines ${length === 1 ? 'is' : 'are'} not as expected: see ✗ above.`,
     ]);
+    const marked = lines.all.filter((line) => line.startsWith('  ✗'));
+    expect(marked.map((line) => line.slice(5, 49).trim())).toEqual(wrong);
   });
 
   it('marks a line that is not as expected, in colours where there are some', () => {
     const stats = new WebhookMetrics({ now: () => 0 }).getStats();
-    const line = { what: 'a forgery', expected: '401 invalid_signature', got: '200 processed', ms: 1.26 };
-    const report = (got: string, colours = false) =>
-      formatReport([{ title: 'Refused', lines: [{ ...line, got }] }], stats, { colours }).split('\n');
-    expect(report(line.got).slice(0, 3)).toEqual([
+    const line = { what: 'a forgery', expected: '401 invalid_signature', ms: 1.26 };
+    const reportOn = (lines: readonly Pick<Line, 'got' | 'good'>[], colours = false) => {
+      const printed: string[] = [];
+      const report = createReport((text) => void printed.push(...text.split('\n')), { colours });
+      report.show({ title: 'Refused', lines: lines.map((one) => ({ ...line, ...one })) });
+      return [report.end(stats), printed] as const;
+    };
+    const [bad, printed] = reportOn([{ got: '200 processed' }, { got: line.expected }, { got: '401', good: true }]);
+    expect(printed.slice(0, 6).map((text) => text.replace(/ +/g, ' '))).toEqual([
+      '',
       'Refused',
-      '  ✗  a forgery  200 processed     1.3 ms',
-      '     expected: 401 invalid_signature',
+      ' ✗ a forgery 200 processed 1.3 ms',
+      ' expected: 401 invalid_signature',
+      ' ✓ a forgery 401 invalid_signature 1.3 ms',
+      ' ✓ a forgery 401 1.3 ms',
     ]);
-    expect(report(line.got).at(-1)).toBe('1 of 1 lines is not as expected: see ✗ above.');
-    expect(report(line.expected).slice(0, 2)).toEqual(['Refused', '  ✓  a forgery  401 invalid_signature     1.3 ms']);
-    expect(report(line.expected).at(-1)).toBe('All 1 lines are as expected.');
-    expect(report(line.got, true)[1]).toContain('\u001b[31m✗');
+    expect([bad, printed.at(-1)]).toEqual([false, '1 of 3 lines is not as expected: see ✗ above.']);
+    const [good, all] = reportOn([{ got: line.expected }]);
+    expect([good, all.at(-1)]).toEqual([true, 'All 1 lines are as expected.']);
+    expect(reportOn([{ got: '500' }], true)[1][2]).toContain('\u001b[31m✗');
   });
 });

@@ -1,109 +1,180 @@
-import { createHmac } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WEBHOOK_EVENT_TYPES } from '@pathfinder/webhooks';
-import { eventOf, type Sample, sampleOf } from './fixtures.ts';
-import { FLAKY_ID, type Receiver, SECRET } from './receiver.ts';
-import { formatReport, isAsExpected, type Line, type ReportOptions, type Section } from './report.ts';
+import { type DemoDatabase, openDatabase } from './database.ts';
+import { eventOf, FLAKY_ID, RUNS, sampleOf } from './fixtures.ts';
+import { Pathfinder, sign } from './pathfinder.ts';
+import { ReceiverProcess, type ReceiverStats } from './process.ts';
+import { createReport, type Line, type ReportOptions, type Section } from './report.ts';
+
+const BURST = 240;
+const LANES = 12;
+// How many of the burst are acknowledged when the receiver is killed.
+const KILL_AT = 120;
+const PATIENCE_MS = 6000;
 
 export interface DemoOptions extends ReportOptions {
   readonly print: (text: string) => void;
+  /** The module of the receiver. Default: the one beside this file. */
+  readonly receiver?: URL;
 }
 
-/** Sends a receiver what it will meet in production, over real HTTP, and prints a report: true if all went as it should. */
-export async function runDemo(receiver: Receiver, { print, colours }: DemoOptions): Promise<boolean> {
-  const { webhooks, url } = receiver;
-  print(`Express receives at ${url}\n`);
-  const sections = [await verified(receiver), await remembered(receiver), await refused(receiver), inAll(receiver)];
-  print(formatReport(sections, webhooks.metrics.getStats(), colours === undefined ? {} : { colours }));
-  return sections.every(({ lines }) => lines.every(isAsExpected));
+/**
+ * Sends a receiver what it will meet in production, over real HTTP, kills it in the middle, starts it again, and prints what
+ * happens as it happens: true if all went as it should.
+ */
+export async function runDemo({ print, colours, receiver: module = RECEIVER }: DemoOptions): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), 'pathfinder-demo-'));
+  const report = createReport(print, colours === undefined ? {} : { colours });
+  const database = openDatabase(folder);
+  let receiver = await ReceiverProcess.start(module, folder);
+  try {
+    const pathfinder = new Pathfinder(() => receiver.url);
+    report.say(`Express receives at ${receiver.url}, process ${receiver.pid}, with its queue in one SQLite file.`);
+    report.show(await queued(pathfinder));
+    report.show(await known(pathfinder));
+    report.show(await refused(pathfinder, receiver.parsedUrl));
+    report.say(`\n${BURST} events, ${LANES} at a time, and in the middle of it the receiver is killed …`);
+    const delivering = burst(pathfinder);
+    const before = await killWhenBusy(pathfinder, receiver, database);
+    report.say(`SIGKILL: of ${before.acknowledged} acknowledged events ${before.completed} are completed.`);
+    receiver = await ReceiverProcess.start(module, folder);
+    report.say(`Process ${receiver.pid} opens the file and goes on; Pathfinder delivers again what had no reply.`);
+    await delivering;
+    const stats = await untilIdle(receiver);
+    report.show(killed(before, pathfinder));
+    report.show(await inAll(pathfinder, database, folder, stats));
+    return report.end(stats.counts);
+  } finally {
+    await receiver.kill().catch(() => undefined);
+    database.close();
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
-async function verified(receiver: Receiver): Promise<Section> {
+const RECEIVER = new URL('./receiver.ts', import.meta.url);
+
+async function queued(pathfinder: Pathfinder): Promise<Section> {
   const lines: Line[] = [];
   for (const type of WEBHOOK_EVENT_TYPES) {
-    lines.push(await deliver(receiver, type, '200 processed, 1 run', sampleOf(type)));
+    lines.push(await pathfinder.deliver(type, '202 queued', sampleOf(type)));
   }
-  return { title: 'Verified and run: one event of each type', lines };
+  return { title: 'Acknowledged once they are on the disk: one event of each type', lines };
 }
 
-async function remembered(receiver: Receiver): Promise<Section> {
+async function known(pathfinder: Pathfinder): Promise<Section> {
   const first = sampleOf('user.created');
   const flaky = sampleOf('resume.generated', FLAKY_ID);
   const newer = eventOf('user.teleported', { data: { user_id: 'user_123' } });
   const lines = [
-    await deliver(receiver, 'the first event once more', '200 duplicate, not run', first),
-    await deliver(receiver, 'its id with other bytes', '409 id_conflict, not run', { ...first, created: 1 }),
-    await deliver(receiver, 'one whose handler fails once', '200 processed, 2 runs', flaky),
-    await deliver(receiver, 'the same once more', '200 duplicate, not run', flaky),
-    await deliver(receiver, 'a type newer than this package', '200 processed, 1 run', newer),
+    await pathfinder.deliver('the first event once more', '200 duplicate', first),
+    await pathfinder.deliver('its id with other bytes', '409 id_conflict', { ...first, created: 1 }),
+    await pathfinder.deliver('one whose handler fails once', '202 queued', flaky),
+    await pathfinder.deliver('a type newer than this package', '202 queued', newer),
   ];
-  return { title: 'Deduplicated, retried, and ready for what is new', lines };
+  return { title: 'Deduplicated, and ready for what is new', lines };
 }
 
-async function refused(receiver: Receiver): Promise<Section> {
+async function refused(pathfinder: Pathfinder, parsedUrl: string): Promise<Section> {
   const roles = { user_id: 'user_666', old_roles: ['user'], new_roles: ['admin'] };
   const sample = eventOf('admin.role_changed', { data: roles }, 'evt_refused');
   const body = JSON.stringify(sample);
-  const tampered = body.replace('user_666', 'user_667');
-  const expected = '401 invalid_signature, not run';
-  const parsed = '500 body_already_parsed, not run';
+  const tampered = { body: body.replace('user_666', 'user_667'), signature: sign(body) };
+  const expected = '401 invalid_signature';
   const lines = [
-    await deliver(receiver, 'a forgery, signed with another secret', expected, sample, {
+    await pathfinder.deliver('a forgery, signed with another secret', expected, sample, {
       signature: sign(body, 'a guess'),
     }),
-    await deliver(receiver, 'a body changed on its way', expected, sample, { body: tampered, signature: sign(body) }),
-    await deliver(receiver, 'no signature at all', expected, sample, { signature: '' }),
-    await deliver(receiver, 'a body that express.json() has parsed', parsed, sample, { url: receiver.parsedUrl }),
+    await pathfinder.deliver('a body changed on its way', expected, sample, tampered),
+    await pathfinder.deliver('no signature at all', expected, sample, { signature: '' }),
+    await pathfinder.deliver('a body that express.json() has parsed', '500 body_already_parsed', sample, {
+      url: parsedUrl,
+    }),
   ];
-  return { title: 'Refused, with nothing run', lines };
+  return { title: 'Refused, with nothing kept', lines };
 }
 
-// Looked at from the other end: what the handlers saw, and what was counted.
-function inAll({ webhooks, runs }: Receiver): Section {
-  const { received, duplicates, successRate, rejected } = webhooks.metrics.getStats();
-  const refusals = Object.values(rejected).reduce((sum, count) => sum + count, 0);
-  const lines = [
-    { what: 'runs of handlers', expected: '22', got: String(runs.length) },
-    { what: 'events that they were for', expected: '21', got: String(new Set(runs).size) },
-    { what: 'events counted', expected: '21, 100.00% with success', got: `${received}, ${successRate} with success` },
-    { what: 'duplicates and refusals', expected: '2 and 5', got: `${duplicates} and ${refusals}` },
-  ];
-  return { title: 'In all', lines };
+async function burst(pathfinder: Pathfinder): Promise<void> {
+  const samples = Array.from({ length: BURST }, (_, i) => sampleOf('user.updated', `evt_burst_${i}`));
+  const lane = async () => {
+    for (let sample = samples.pop(); sample; sample = samples.pop()) {
+      await pathfinder.deliverUntilAcknowledged(sample);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
 }
 
-interface Changed {
-  readonly body?: string;
-  readonly signature?: string;
-  readonly url?: string;
+interface Killed {
+  readonly signal: string;
+  readonly acknowledged: number;
+  readonly completed: number;
 }
 
-async function deliver(
-  receiver: Receiver,
-  what: string,
-  expected: string,
-  sample: Sample,
-  { body = JSON.stringify(sample), signature = sign(body), url = receiver.url }: Changed = {},
-): Promise<Line> {
-  const runsBefore = receiver.runs.length;
-  const startedAtMs = performance.now();
-  const headers = { 'content-type': 'application/json', 'x-pathfinder-signature': signature };
-  const response = await fetch(url, { method: 'POST', headers, body });
-  const reply = statusOf(await response.text());
-  const ms = performance.now() - startedAtMs;
-  const runs = receiver.runs.length - runsBefore;
-  const ran = runs === 0 ? 'not run' : runs === 1 ? '1 run' : `${runs} runs`;
-  return { what, expected, got: `${response.status} ${reply}, ${ran}`, ms };
+async function killWhenBusy(
+  pathfinder: Pathfinder,
+  receiver: ReceiverProcess,
+  database: DemoDatabase,
+): Promise<Killed> {
+  const startedWith = pathfinder.acknowledged.size;
+  while (pathfinder.acknowledged.size < startedWith + KILL_AT) await delay(1);
+  const signal = await receiver.kill();
+  return { signal, acknowledged: pathfinder.acknowledged.size, completed: database.mails().size };
 }
 
-function statusOf(body: string): string {
-  try {
-    const { status, error } = JSON.parse(body);
-    return status ?? error;
-  } catch {
-    return 'without JSON';
+/** Waits until the receiver has nothing left to do, or for so long that something must be wrong. */
+async function untilIdle(receiver: ReceiverProcess): Promise<ReceiverStats> {
+  const untilMs = performance.now() + PATIENCE_MS;
+  for (;;) {
+    const stats = await receiver.stats();
+    const { ready, active, delayed } = stats.left;
+    if (ready + active + delayed === 0 || performance.now() > untilMs) return stats;
+    await delay(20);
   }
 }
 
-// As Pathfinder signs, with nothing of this package.
-function sign(body: string, secret = SECRET): string {
-  return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
+function killed({ signal, acknowledged, completed }: Killed, { unanswered }: Pathfinder): Section {
+  const waiting = acknowledged - completed;
+  const lines = [
+    { what: 'how the first process ended', expected: 'SIGKILL', got: signal },
+    { what: 'acknowledged and not completed at that time', expected: 'some', got: `${waiting}`, good: waiting > 0 },
+    { what: 'deliveries without a reply, made again', expected: 'some', got: `${unanswered}`, good: unanswered > 0 },
+  ];
+  return { title: 'Killed in the middle', lines };
+}
+
+// Looked at from the other end: what the database of the receiver says.
+async function inAll(
+  { acknowledged }: Pathfinder,
+  database: DemoDatabase,
+  folder: string,
+  { left }: ReceiverStats,
+): Promise<Section> {
+  const mails = database.mails();
+  const events = String(WEBHOOK_EVENT_TYPES.length + 2 + BURST);
+  const runs = existsSync(join(folder, RUNS)) ? readFileSync(join(folder, RUNS), 'utf8').trimEnd().split('\n') : [];
+  const again = runs.length - new Set(runs).size;
+  const lines = [
+    { what: 'events acknowledged', expected: events, got: `${acknowledged.size}` },
+    { what: 'events completed, each with its mail', expected: events, got: `${mails.size}` },
+    { what: 'acknowledged and lost', expected: '0', got: `${countOf(acknowledged, (id) => !mails.has(id))}` },
+    { what: 'mails written twice', expected: '0', got: `${countOf(mails.values(), (written) => written > 1)}` },
+    {
+      what: 'mails of what was never acknowledged',
+      expected: '0',
+      got: `${countOf(mails.keys(), (id) => !acknowledged.has(id))}`,
+    },
+    {
+      what: 'left in the queue, dead letters',
+      expected: '0, 0',
+      got: `${left.ready + left.active + left.delayed}, ${await database.deadLetters()}`,
+    },
+    { what: 'runs cut off and made again', expected: 'some', got: `${again}`, good: again > 1 },
+  ];
+  return { title: 'In all, as the database says', lines };
+}
+
+function countOf<T>(all: Iterable<T>, isCounted: (one: T) => boolean): number {
+  return [...all].filter(isCounted).length;
 }

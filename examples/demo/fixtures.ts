@@ -1,5 +1,12 @@
 import type { WebhookEventType } from '@pathfinder/webhooks';
 
+export const SECRET = 'whsec_of_the_demo_0123456789abcdef';
+/** The event whose handler fails on its first attempt. */
+export const FLAKY_ID = 'evt_flaky';
+/** In the folder of the receiver: its database, and the ids of the events that a handler ran for, a line for each run. */
+export const DATABASE = 'webhooks.db';
+export const RUNS = 'runs.txt';
+
 /** An event as Pathfinder sends it. */
 export interface Sample {
   readonly id: string;

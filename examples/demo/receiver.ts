@@ -1,53 +1,47 @@
+// One process of the receiver: `tsx examples/demo/receiver.ts <folder>`. It tells its parent where it listens, and is killed by it.
+import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { WebhookHandler } from '@pathfinder/webhooks';
 import { toExpressHandler } from '@pathfinder/webhooks/express';
+import { type SqliteDatabase, sqliteQueue } from '@pathfinder/webhooks/sqlite';
 import express from 'express';
+import { DATABASE, FLAKY_ID, RUNS, SECRET } from './fixtures.ts';
 
-export const SECRET = 'whsec_of_the_demo_0123456789abcdef';
-/** The event whose handler fails on its first attempt. */
-export const FLAKY_ID = 'evt_flaky';
+const folder = process.argv[2] ?? '.';
+const queue = sqliteQueue(join(folder, DATABASE), { leaseMs: 1000 });
+const webhooks = new WebhookHandler({
+  secret: SECRET,
+  queue,
+  retry: { baseMs: 20 },
+  // The report shows what there is to see.
+  logger: { debug() {}, info() {}, warn() {}, error() {} },
+});
 
-export interface Receiver {
-  /** The webhook's route. */
-  readonly url: string;
-  /** A route behind `express.json()`, where it must not be. */
-  readonly parsedUrl: string;
-  readonly webhooks: WebhookHandler;
-  /** The ids of the events that a handler ran for, one for each run. */
-  readonly runs: readonly string[];
-  close(): void;
-}
-
-/** A real receiver: an Express application on a free port. */
-export async function startReceiver(): Promise<Receiver> {
-  const runs: string[] = [];
-  const webhooks = new WebhookHandler({ secret: SECRET, logger: silent, retry: { baseMs: 20 } });
-
-  webhooks.on('*', function work({ id }, { attempt }) {
-    runs.push(id);
+webhooks.on(
+  '*',
+  async function sendMail({ id }, { attempt, commit }) {
+    // Work outside of the database happens at least once, and the mail, which is in it, exactly once.
+    appendFileSync(join(folder, RUNS), `${id}\n`);
+    await delay(10 + Math.random() * 20);
     if (id === FLAKY_ID && attempt === 1) throw new Error('The mail server is restarting.');
-  });
+    commit?.((db: SqliteDatabase) => db.prepare('INSERT INTO mail (event_id) VALUES (?)').run(id));
+  },
+  { transaction: true },
+);
+await webhooks.start();
 
-  const app = express();
-  app.post('/webhooks/pathfinder', toExpressHandler(webhooks));
-  app.use(express.json());
-  app.post('/behind-a-parser', toExpressHandler(webhooks));
+const app = express();
+app.post('/webhooks/pathfinder', toExpressHandler(webhooks));
+app.use(express.json());
+app.post('/behind-a-parser', toExpressHandler(webhooks));
 
-  const server = createServer(app);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+const server = createServer(app);
+server.listen(0, '127.0.0.1', () => {
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  return {
-    url: `${origin}/webhooks/pathfinder`,
-    parsedUrl: `${origin}/behind-a-parser`,
-    webhooks,
-    runs,
-    close() {
-      server.close();
-      server.closeAllConnections();
-    },
-  };
-}
-
-// The report shows what there is to see.
-const silent = { debug() {}, info() {}, warn() {}, error() {} };
+  process.send?.({ url: `${origin}/webhooks/pathfinder`, parsedUrl: `${origin}/behind-a-parser` });
+});
+process.on('message', async () => process.send?.({ counts: webhooks.metrics.getStats(), left: await queue.stats() }));
+process.on('disconnect', () => process.exit(1));

@@ -5,6 +5,8 @@ export interface Line {
   readonly what: string;
   readonly expected: string;
   readonly got: string;
+  /** Whether `got` is as expected, where it need not be the same text. */
+  readonly good?: boolean;
   /** How long the reply took; absent where there was none to wait for. */
   readonly ms?: number;
 }
@@ -19,35 +21,53 @@ export interface ReportOptions {
   readonly colours?: boolean;
 }
 
-type Paint = (style: keyof typeof STYLES, text: string) => string;
-
-const STYLES = { bold: 1, dim: 2, red: 31, green: 32 } as const;
-
-export function isAsExpected({ expected, got }: Line): boolean {
-  return expected === got;
+/** Prints what happens as it happens, and counts what was not as expected. */
+export interface Report {
+  /** A sentence of the story. */
+  say(text: string): void;
+  /** A section, its columns aligned with those of all others. */
+  show(section: Section): void;
+  /** The numbers, then the verdict: true if every line was as expected. */
+  end(counts: WebhookStats): boolean;
 }
 
-/** The sections with their columns aligned, then the numbers, then the verdict. */
-export function formatReport(
-  sections: readonly Section[],
-  stats: WebhookStats,
-  { colours = false }: ReportOptions = {},
-): string {
-  const paint: Paint = (style, text) => (colours ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text);
-  const lines = sections.flatMap((section) => section.lines);
-  const widths = { what: widest(lines.map(({ what }) => what)), got: widest(lines.map(({ got }) => got)) };
+const STYLES = { bold: 1, dim: 2, red: 31, green: 32 } as const;
+const WIDTHS = { what: 44, got: 24 };
 
-  function formatLine(line: Line): string {
-    const good = isAsExpected(line);
-    const mark = good ? paint('green', '✓') : paint('red', '✗');
-    const ms = line.ms === undefined ? '' : paint('dim', `${line.ms.toFixed(1).padStart(6)} ms`);
-    const row = `  ${mark}  ${line.what.padEnd(widths.what)}  ${line.got.padEnd(widths.got)}  ${ms}`.trimEnd();
-    return good ? row : `${row}\n     ${paint('red', `expected: ${line.expected}`)}`;
+export function createReport(print: (text: string) => void, { colours = false }: ReportOptions = {}): Report {
+  let shown = 0;
+  let wrong = 0;
+
+  function paint(style: keyof typeof STYLES, text: string): string {
+    return colours ? `\u001b[${STYLES[style]}m${text}\u001b[0m` : text;
   }
 
-  const blocks = sections.map((section) => [paint('bold', section.title), ...section.lines.map(formatLine)].join('\n'));
-  const numbers = [paint('bold', 'webhooks.metrics.getStats()'), ...formatStats(stats)].join('\n');
-  return [...blocks, numbers, formatVerdict(lines, paint)].join('\n\n');
+  function showLine(line: Line): void {
+    const good = line.good ?? line.expected === line.got;
+    shown++;
+    if (!good) wrong++;
+    const mark = good ? paint('green', '✓') : paint('red', '✗');
+    const ms = line.ms === undefined ? '' : paint('dim', `${line.ms.toFixed(1).padStart(6)} ms`);
+    print(`  ${mark}  ${line.what.padEnd(WIDTHS.what)}  ${line.got.padEnd(WIDTHS.got)}  ${ms}`.trimEnd());
+    if (!good) print(`     ${paint('red', `expected: ${line.expected}`)}`);
+  }
+
+  return {
+    say: print,
+
+    show({ title, lines }) {
+      print(`\n${paint('bold', title)}`);
+      for (const line of lines) showLine(line);
+    },
+
+    end(counts) {
+      print(`\n${paint('bold', 'webhooks.metrics.getStats() of the second process')}`);
+      for (const line of formatStats(counts)) print(line);
+      const verdict = `${wrong} of ${shown} lines ${wrong === 1 ? 'is' : 'are'} not as expected: see ✗ above.`;
+      print(`\n${wrong === 0 ? paint('green', `All ${shown} lines are as expected.`) : paint('red', verdict)}`);
+      return wrong === 0;
+    },
+  };
 }
 
 function formatStats({ byType, latency, ...stats }: WebhookStats): string[] {
@@ -56,7 +76,7 @@ function formatStats({ byType, latency, ...stats }: WebhookStats): string[] {
     ['byType', `${Object.keys(byType).length} types`],
     ['latency', `of the last ${latency.length} events, in ms`],
   );
-  const width = widest(rows.map(([name]) => name));
+  const width = Math.max(...rows.map(([name]) => name.length));
   return rows.map(([name, value]) => `     ${name.padEnd(width)}  ${value}`);
 }
 
@@ -66,14 +86,4 @@ function formatNumber(value: unknown): string {
   return Object.entries(value)
     .map(([name, count]) => `${name} ${count}`)
     .join(' · ');
-}
-
-function formatVerdict(lines: readonly Line[], paint: Paint): string {
-  const wrong = lines.filter((line) => !isAsExpected(line)).length;
-  if (wrong === 0) return paint('green', `All ${lines.length} lines are as expected.`);
-  return paint('red', `${wrong} of ${lines.length} lines ${wrong === 1 ? 'is' : 'are'} not as expected: see ✗ above.`);
-}
-
-function widest(texts: readonly string[]): number {
-  return Math.max(...texts.map(({ length }) => length));
 }

@@ -1,44 +1,18 @@
-import type { WebhookEventType } from '../index.ts';
-import { isPathfinderApiError, PathfinderApiError } from './errors.ts';
+import { isPathfinderApiError } from './errors.ts';
 import { type PathfinderWebhooksClientOptions, readClientOptions } from './options.ts';
+import { type SyncResult, type SyncWebhook, syncWebhook } from './sync.ts';
 import { createTransport, type Transport } from './transport.ts';
-import { type CreatedWebhookEndpoint, readData, readWebhook, readWebhooks, type WebhookEndpoint } from './webhook.ts';
-
-/** An event type to subscribe to: one of the nineteen, or a newer one. */
-export type SubscribedEvent = WebhookEventType | (string & {});
-
-/** What a new webhook is made of. */
-export interface CreateWebhook {
-  /** Where Pathfinder shall send the events. */
-  readonly url: string;
-  readonly events: readonly SubscribedEvent[];
-  /** Default `true`. */
-  readonly active?: boolean | undefined;
-  /** A signing secret of your own. */
-  readonly secret?: string | undefined;
-}
-
-/** What to change; the rest stays. */
-export type UpdateWebhook = { readonly [K in keyof CreateWebhook]?: CreateWebhook[K] | undefined };
-
-/** What a webhook shall be like after `sync`. */
-export interface SyncWebhook extends CreateWebhook {
-  /** Default: `true` for a new webhook; one that is there stays as it is. */
-  readonly active?: boolean | undefined;
-  /** Used for a new webhook only: the API does not show the secret of one that is there, so it cannot be compared. */
-  readonly secret?: string | undefined;
-}
-
-/** What `sync` did. */
-export type SyncResult =
-  | { readonly action: 'created'; readonly webhook: CreatedWebhookEndpoint }
-  | { readonly action: 'updated' | 'unchanged'; readonly webhook: WebhookEndpoint };
-
-/** Options of every call. */
-export interface CallOptions {
-  /** Ends the call at once, which then rejects with the signal's reason. What was sent may still be carried out. */
-  readonly signal?: AbortSignal | undefined;
-}
+import {
+  type CallOptions,
+  type CreatedWebhookEndpoint,
+  type CreateWebhook,
+  readData,
+  readWebhook,
+  readWebhooks,
+  type SubscribedEvent,
+  type UpdateWebhook,
+  type WebhookEndpoint,
+} from './webhook.ts';
 
 /**
  * Pathfinder's management API for webhooks. Every call has a deadline, follows no redirect, and rejects with a
@@ -55,6 +29,8 @@ export class PathfinderWebhooksClient {
   /** Where the API is. */
   readonly baseUrl: string;
   readonly #call: Transport;
+  /** The calls of `sync` go one after the other. */
+  #syncing: Promise<void> = Promise.resolve();
 
   /** @throws TypeError for options that make no sense: no token, a `baseUrl` that would send it in the clear, … */
   constructor(options: PathfinderWebhooksClientOptions) {
@@ -129,24 +105,21 @@ export class PathfinderWebhooksClient {
 
   /**
    * Sees to it that there is one webhook with this URL, for exactly these events: creates it, updates it, or leaves it
-   * alone when nothing differs, whatever the order of the events.
+   * alone when nothing differs, whatever the order of the events. Replicas that start together may all call it: when several
+   * create one, one of these is left, and the secret of the others goes with them; pass a `secret` that all of them know.
    *
    * @throws PathfinderApiError `api_duplicate_endpoints` when several webhooks have this URL, besides those of any call;
    *   `TypeError` without events, as of a handler on which nothing is registered.
    */
   async sync(wanted: SyncWebhook, options: CallOptions = {}): Promise<SyncResult> {
-    const { url, events, active } = wanted;
     checkWhole(wanted);
-    const found = (await this.list(options)).filter((webhook) => sameUrl(webhook.url, url));
-    const [webhook, another] = found;
-    if (!webhook) return { action: 'created', webhook: await this.create(wanted, options) };
-    if (another) throw duplicates(found);
-    const changes = {
-      ...(!sameEvents(webhook.events, events) && { events }),
-      ...(active !== undefined && active !== (webhook.active ?? true) && { active }),
-    };
-    if (Object.keys(changes).length === 0) return { action: 'unchanged', webhook };
-    return { action: 'updated', webhook: await this.update(webhook.id, changes, options) };
+    const before = this.#syncing;
+    const synced = before.then(() => syncWebhook(this, wanted, options));
+    this.#syncing = synced.then(
+      () => undefined,
+      () => undefined,
+    );
+    return synced;
   }
 }
 
@@ -189,19 +162,4 @@ function secretsIn({ secret }: UpdateWebhook): readonly string[] {
 
 function unique(events: readonly string[]): readonly string[] {
   return [...new Set(events)];
-}
-
-function sameEvents(some: readonly string[], others: readonly string[]): boolean {
-  const [left, right] = [new Set(some), new Set(others)];
-  return left.size === right.size && [...left].every((type) => right.has(type));
-}
-
-// URLs are compared as an API may write them: `https://app.example.com` and `https://app.example.com/` are one.
-function sameUrl(some: string, other: string): boolean {
-  return some === other || (URL.canParse(some) && new URL(some).href === new URL(other).href);
-}
-
-function duplicates(webhooks: readonly WebhookEndpoint[]): PathfinderApiError {
-  const ids = webhooks.map(({ id }) => id.replace(/[^\x21-\x7e]/g, '?').slice(0, 64));
-  return new PathfinderApiError('api_duplicate_endpoints', { detail: `They are: ${ids.join(', ')}.` });
 }

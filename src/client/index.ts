@@ -3,15 +3,7 @@
  *
  * @packageDocumentation
  */
-export {
-  type CallOptions,
-  type CreateWebhook,
-  PathfinderWebhooksClient,
-  type SubscribedEvent,
-  type SyncResult,
-  type SyncWebhook,
-  type UpdateWebhook,
-} from './client.ts';
+export { PathfinderWebhooksClient } from './client.ts';
 export {
   isPathfinderApiError,
   PATHFINDER_API_ERROR_CODES,
@@ -20,4 +12,12 @@ export {
   type PathfinderApiErrorOptions,
 } from './errors.ts';
 export type { ClientRetryOptions, PathfinderWebhooksClientOptions } from './options.ts';
-export type { CreatedWebhookEndpoint, WebhookEndpoint } from './webhook.ts';
+export type { SyncResult, SyncWebhook } from './sync.ts';
+export type {
+  CallOptions,
+  CreatedWebhookEndpoint,
+  CreateWebhook,
+  SubscribedEvent,
+  UpdateWebhook,
+  WebhookEndpoint,
+} from './webhook.ts';

@@ -1,5 +1,29 @@
 import * as z from 'zod';
+import type { WebhookEventType } from '../index.ts';
 import { UnreadableAnswer } from './transport.ts';
+
+/** An event type to subscribe to: one of the nineteen, or a newer one. */
+export type SubscribedEvent = WebhookEventType | (string & {});
+
+/** What a new webhook is made of. */
+export interface CreateWebhook {
+  /** Where Pathfinder shall send the events. */
+  readonly url: string;
+  readonly events: readonly SubscribedEvent[];
+  /** Default `true`. */
+  readonly active?: boolean | undefined;
+  /** A signing secret of your own. */
+  readonly secret?: string | undefined;
+}
+
+/** What to change; the rest stays. */
+export type UpdateWebhook = { readonly [K in keyof CreateWebhook]?: CreateWebhook[K] | undefined };
+
+/** Options of every call. */
+export interface CallOptions {
+  /** Ends the call at once, which then rejects with the signal's reason. What was sent may still be carried out. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /** A webhook as the API shows it. Fields that this package does not know are kept. */
 export interface WebhookEndpoint {

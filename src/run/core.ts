@@ -1,8 +1,10 @@
+import type { QueueSlot } from '../queue.ts';
 import type { WebhookLogger } from '../report/logger.ts';
 import type { RetryPolicy } from '../retry/policy.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { AskedStore } from './guarded-store.ts';
 import type { Registry } from './handler-types.ts';
+import type { Lanes } from './lanes.ts';
 import type { RunPolicy } from './policy.ts';
 import type { SignedEvent } from './signed-event.ts';
 
@@ -21,6 +23,7 @@ export interface Core {
   readonly store: AskedStore;
   readonly registry: Registry;
   readonly deadlines: Deadlines;
+  readonly lanes: Lanes;
   readonly policy: RunPolicy;
   readonly logger: WebhookLogger;
   readonly handlerTimeoutMs: number;
@@ -40,4 +43,6 @@ export interface Job {
   readonly key: string;
   readonly body: Uint8Array;
   readonly bodyHash: string;
+  /** The place of its worker, where that can be lent. */
+  readonly slot?: QueueSlot | undefined;
 }

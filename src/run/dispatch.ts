@@ -8,8 +8,8 @@ import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
 import type { Core } from './core.ts';
 import { runInLane, runInTransaction } from './guards.ts';
-import type { Execution, HandlerResult, HandlerRun } from './handler-run.ts';
-import type { Registration } from './handler-types.ts';
+import type { Execution, HandlerRun } from './handler-run.ts';
+import type { HandlerResult, Registration } from './handler-types.ts';
 
 /** Starts the handlers of an event that have not succeeded yet, to run side by side. */
 export function startHandlers(execution: Execution, registrations: readonly Registration[]): void {

@@ -3,10 +3,10 @@ import { Attempt } from './attempt.ts';
 import { callHandler } from './context.ts';
 import type { HandlerRun } from './handler-run.ts';
 import { laneKey } from './keys.ts';
+import { LANE_RETRY_MS, type Place } from './lanes.ts';
 import { Lease, leaseMsOf } from './lease.ts';
 
 const LANE_POLL_MS = 50;
-const LANE_RETRY_MS = 200;
 
 /** Runs `work` while nothing else of this handler runs in the lane; a number is how long to wait before it is tried again. */
 export async function runInLane(
@@ -14,29 +14,56 @@ export async function runInLane(
   lane: string,
   work: () => Promise<undefined> | undefined,
 ): Promise<number | undefined> {
-  const lease = await enterLane(run, laneKey(run, lane));
-  if (!lease) return LANE_RETRY_MS;
-  run.lane = lease;
+  const { core, job } = run.execution;
+  const key = laneKey(run, lane);
+  // Requests are as many as are open. A worker that cannot lend its slot has other events to run meanwhile.
+  const room = core.policy.retriesHere ? 'always' : job.slot ? 'some' : 'never';
+  const place = core.lanes.enter(key, job.body.byteLength, room);
+  if (typeof place === 'number') return place;
   try {
-    return run.stopped ? LANE_RETRY_MS : await work();
+    const lease = await enterLane(run, key, place, room !== 'never');
+    if (!lease) return LANE_RETRY_MS;
+    // A handler that hangs keeps neither the lease, which runs out, nor its place, from which others may ask for it.
+    run.lane = {
+      stop() {
+        lease.stop();
+        place.leave();
+      },
+    };
+    try {
+      return run.stopped ? LANE_RETRY_MS : await work();
+    } finally {
+      run.lane = undefined;
+      await leaveLane(run, lease);
+    }
   } finally {
-    run.lane = undefined;
-    await leaveLane(run, lease);
+    place.leave();
   }
 }
 
-async function enterLane(run: HandlerRun, key: string): Promise<Lease | undefined> {
-  const { core } = run.execution;
-  for (;;) {
-    const claimedAtMs = performance.now();
-    const claim = await core.store.claim(key, { leaseMs: leaseMsOf(core.store), bodyHash: '' });
-    if (claim.status === 'acquired') {
-      return new Lease(core, { key, token: claim.token, claimedAtMs }, (error) => run.stop(error));
+async function enterLane(run: HandlerRun, key: string, place: Place, mayWait: boolean): Promise<Lease | undefined> {
+  const lease = place.isFirst ? await claimLane(run, key, place) : undefined;
+  if (lease || !mayWait) return lease;
+  return run.waitAside(async (mostMs) => {
+    const untilMs = performance.now() + mostMs - LANE_POLL_MS;
+    if (!(await place.turn(run.signal, untilMs - performance.now()))) return undefined;
+    for (;;) {
+      const claimed = await claimLane(run, key, place);
+      // Another process has the lane.
+      if (claimed || performance.now() >= untilMs || !(await run.wait(LANE_POLL_MS))) return claimed;
     }
-    // A worker has other events to run meanwhile; a request has not.
-    const waits = core.policy.retriesHere && performance.now() + LANE_POLL_MS < run.dueMs;
-    if (!waits || !(await run.wait(LANE_POLL_MS))) return undefined;
-  }
+  });
+}
+
+async function claimLane(run: HandlerRun, key: string, place: Place): Promise<Lease | undefined> {
+  const { core } = run.execution;
+  const claimedAtMs = performance.now();
+  const claim = await core.store.claim(key, { leaseMs: leaseMsOf(core.store), bodyHash: '' });
+  if (claim.status !== 'acquired') return undefined;
+  return new Lease(core, { key, token: claim.token, claimedAtMs }, (error) => {
+    run.stop(error);
+    place.leave();
+  });
 }
 
 async function leaveLane({ execution, registration }: HandlerRun, lane: Lease): Promise<void> {

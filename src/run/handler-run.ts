@@ -5,24 +5,11 @@ import { sleep, within } from '../shared/time.ts';
 import { type AcquiredClaim, Checkpoints } from './checkpoints.ts';
 import type { Core, Job } from './core.ts';
 import type { Deadline } from './deadlines.ts';
-import { guardListeners } from './guarded-signal.ts';
-import type { Registration } from './handler-types.ts';
+import type { HandlerResult, Registration } from './handler-types.ts';
 import { Lease } from './lease.ts';
+import { LentSlot } from './lent-slot.ts';
 import { Steps } from './steps.ts';
-
-/** How a handler ended. */
-export type HandlerResult =
-  | { readonly status: 'succeeded'; readonly registration: Registration; readonly runs: number }
-  | {
-      readonly status: 'failed';
-      readonly registration: Registration;
-      readonly runs: number;
-      readonly error: unknown;
-      /** The deadline passed; the handler may still be running. */
-      readonly timedOut?: boolean;
-    }
-  /** Another event holds the handler's lane. */
-  | { readonly status: 'waiting'; readonly registration: Registration; readonly runs: 0; readonly inMs: number };
+import { StopSignal } from './stop-signal.ts';
 
 /** A claimed event at work: what its handlers share, and which of them are still running. */
 export class Execution {
@@ -31,6 +18,7 @@ export class Execution {
   readonly claim: AcquiredClaim;
   readonly lease: Lease;
   readonly checkpoints: Checkpoints;
+  readonly #slot: LentSlot;
   readonly #startedAtMs: number;
   readonly #runs: HandlerRun[] = [];
   readonly #ended: HandlerFailure[] = [];
@@ -46,6 +34,7 @@ export class Execution {
     this.job = job;
     this.claim = claim;
     this.#startedAtMs = startedAtMs;
+    this.#slot = new LentSlot(job.slot);
     const held = { key: job.key, token: claim.token, claimedAtMs: startedAtMs };
     this.lease = new Lease(core, held, (error) => this.stop(error));
     this.checkpoints = new Checkpoints(core.store, this.lease, claim);
@@ -89,6 +78,12 @@ export class Execution {
   /** A handler ended or reached its deadline. */
   countClosed(): void {
     if (--this.#open === 0) this.#wake?.();
+    else this.#slot.look(this.#open);
+  }
+
+  /** A handler waits for its lane. */
+  lendSlot<T>(waiting: Promise<T>): Promise<T> {
+    return this.#slot.lendFor(waiting, () => this.#open);
   }
 
   /** A handler succeeded. */
@@ -135,14 +130,12 @@ export class Execution {
 export class HandlerRun implements Deadline {
   readonly execution: Execution;
   readonly registration: Registration;
-  readonly dueMs: number;
+  dueMs: number;
   before: Deadline | undefined = undefined;
   after: Deadline | undefined = undefined;
-  /** The lane that the handler runs in. */
-  lane: Lease | undefined;
-  /** Made when the handler first asks for its signal, which most do not. */
-  #controller: AbortController | undefined;
-  #stopReason: unknown;
+  /** The lane that the handler runs in: its lease is not extended any longer when it is stopped. */
+  lane: { stop(): void } | undefined;
+  readonly #stop = new StopSignal((err) => this.#noteListener(err));
   #steps: Steps | undefined;
   #result: HandlerResult | undefined;
   #ended = false;
@@ -151,7 +144,7 @@ export class HandlerRun implements Deadline {
   constructor(execution: Execution, registration: Registration, startedAtMs: number) {
     this.execution = execution;
     this.registration = registration;
-    this.dueMs = startedAtMs + (registration.options.timeoutMs ?? execution.core.handlerTimeoutMs);
+    this.dueMs = startedAtMs + this.#timeoutMs;
   }
 
   /** @param work - Runs the handler, calls `end`, and never rejects. */
@@ -186,22 +179,16 @@ export class HandlerRun implements Deadline {
 
   /** Aborts the handler's signal; it is not run again within this claim. */
   stop(reason: unknown): void {
-    this.#stopReason ??= reason;
-    this.#controller?.abort(this.#stopReason);
+    this.#stop.abort(reason);
   }
 
   get stopped(): boolean {
-    return this.#stopReason !== undefined;
+    return this.#stop.aborted;
   }
 
   /** The signal of all attempts. */
   get signal(): AbortSignal {
-    if (!this.#controller) {
-      this.#controller = new AbortController();
-      guardListeners(this.#controller.signal, (err) => this.#noteListener(err));
-      if (this.stopped) this.#controller.abort(this.#stopReason);
-    }
-    return this.#controller.signal;
+    return this.#stop.signal;
   }
 
   /** What `once` has done, over all attempts. */
@@ -216,6 +203,28 @@ export class HandlerRun implements Deadline {
       () => true,
       () => false,
     );
+  }
+
+  /**
+   * Waits for something that is no part of the handler's own time: in a worker its deadline begins anew afterwards, and its
+   * slot is lent. A request has its deadline for both.
+   *
+   * @param wait - What it waits for, at most so many milliseconds.
+   */
+  async waitAside<T>(wait: (mostMs: number) => Promise<T>): Promise<T> {
+    const { deadlines, policy } = this.execution.core;
+    if (policy.retriesHere) return wait(this.dueMs - performance.now());
+    deadlines.remove(this);
+    try {
+      return await this.execution.lendSlot(wait(Number.POSITIVE_INFINITY));
+    } finally {
+      this.dueMs = performance.now() + this.#timeoutMs;
+      deadlines.add(this);
+    }
+  }
+
+  get #timeoutMs(): number {
+    return this.registration.options.timeoutMs ?? this.execution.core.handlerTimeoutMs;
   }
 
   /** How the handler ended, or that its deadline passed, whichever came first. */

@@ -64,6 +64,20 @@ export interface Registration {
   readonly options: HandlerOptions;
 }
 
+/** How a handler ended. */
+export type HandlerResult =
+  | { readonly status: 'succeeded'; readonly registration: Registration; readonly runs: number }
+  | {
+      readonly status: 'failed';
+      readonly registration: Registration;
+      readonly runs: number;
+      readonly error: unknown;
+      /** The deadline passed; the handler may still be running. */
+      readonly timedOut?: boolean;
+    }
+  /** Another event holds the handler's lane. */
+  | { readonly status: 'waiting'; readonly registration: Registration; readonly runs: 0; readonly inMs: number };
+
 export interface Registry {
   add(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>, options: HandlerOptions): void;
   remove(patterns: readonly string[], handler: Handler<ReceivedWebhookEvent>): void;

@@ -8,7 +8,8 @@ import { sleep } from '../shared/time.ts';
 import type { FailOptions } from '../store.ts';
 import { NoAnswerError } from './ask.ts';
 import { retryPolicyOf } from './dispatch.ts';
-import type { Execution, HandlerResult } from './handler-run.ts';
+import type { Execution } from './handler-run.ts';
+import type { HandlerResult } from './handler-types.ts';
 import { leaseMsOf } from './lease.ts';
 
 type FailedResult = Extract<HandlerResult, { readonly status: 'failed' }>;

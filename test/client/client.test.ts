@@ -2,7 +2,7 @@ import { WEBHOOK_EVENT_TYPES, WebhookHandler } from '@pathfinder/webhooks';
 import { PathfinderWebhooksClient, type SyncWebhook } from '@pathfinder/webhooks/client';
 import { createSandbox, type Sandbox, type SandboxOptions } from '@pathfinder/webhooks/testing';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from 'vitest';
 import { type Listening, receiverOf, serverThat } from '../testing/receiver.ts';
 
 const URL_A = 'http://localhost:9/webhooks/pathfinder';
@@ -24,7 +24,12 @@ async function useSandbox(options: SandboxOptions): Promise<void> {
   sandbox = await createSandbox(options);
   open.push(sandbox);
   calls = [];
-  client = new PathfinderWebhooksClient({
+  client = newClient();
+}
+
+/** A client of its own, as each replica has one. */
+function newClient(): PathfinderWebhooksClient {
+  return new PathfinderWebhooksClient({
     token: sandbox.token,
     baseUrl: sandbox.url,
     fetch(input, init) {
@@ -218,6 +223,41 @@ describe('sync', () => {
     expect(calls).toEqual(['GET /api/webhooks']);
   });
 
+  it('makes one webhook of several calls at once, in one process and in several', async () => {
+    const wanted = { url: URL_A, events, secret: 'whsec_0123456789' };
+    const results = await Promise.all([client.sync(wanted), client.sync(wanted), client.sync(wanted)]);
+    expect(results.map(({ action }) => action)).toEqual(['created', 'unchanged', 'unchanged']);
+    expect(await client.list()).toHaveLength(1);
+    const replicas = Array.from({ length: 5 }, () => newClient());
+    const other = { ...wanted, url: 'http://localhost:9/replicas' };
+    const synced = await Promise.all(replicas.map((replica) => replica.sync(other)));
+    const [left, ...more] = (await client.list()).filter(({ url }) => url === other.url);
+    expect(more).toEqual([]);
+    expect(synced.map(({ webhook }) => webhook.id)).toEqual(Array(5).fill(left?.id));
+    expect(synced.filter(({ action }) => action === 'created')).toHaveLength(1);
+    expect(await client.sync(other)).toMatchObject({ action: 'unchanged', webhook: left });
+  });
+
+  it('keeps the webhook that it created when it cannot look whether others did so too', async () => {
+    await useSandbox({});
+    const flaky = newClient();
+    const list = vi.spyOn(flaky, 'list');
+    list.mockResolvedValueOnce([]).mockRejectedValueOnce(new Error('down'));
+    expect(await flaky.sync({ url: URL_A, events })).toMatchObject({ action: 'created' });
+    expect(await client.list()).toHaveLength(1);
+  });
+
+  it('goes on after a call that failed, and ends with its signal while it waits for others', async () => {
+    await expect(client.sync({ url: URL_A, events: ['no.such'] })).rejects.toThrow();
+    for (const _ of [1, 2]) await client.create({ url: URL_A, events });
+    const reason = new Error('enough');
+    const controller = new AbortController();
+    const waiting = client.sync({ url: URL_A, events }, { signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 20);
+    await expect(waiting).rejects.toBe(reason);
+    await expect(client.sync({ url: URL_A, events })).rejects.toMatchObject({ code: 'api_duplicate_endpoints' });
+  });
+
   it('sends just what differs, and then nothing more', async () => {
     const { webhook } = await client.sync({ url: URL_A, events });
     calls.length = 0;
@@ -279,7 +319,8 @@ describe('sync', () => {
       status: undefined,
       message: expect.stringContaining(`They are: ${one.id}, ${two.id}.`),
     });
-    expect(calls).toEqual(['GET /api/webhooks']);
+    // It looks again a few times: others may be about to take back what they created at the same time.
+    expect(calls).toEqual(Array(5).fill('GET /api/webhooks'));
     expect(await client.list()).toEqual(before);
     await client.delete(two.id);
     expect(await client.sync({ url: URL_A, events: ['auth.logout'] })).toMatchObject({

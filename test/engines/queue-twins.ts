@@ -198,9 +198,23 @@ export const queueTwins: readonly Twin[] = [
     fault: 'takes a wait for a failure',
     breaks: 'events of one lane run one at a time, and waiting for it is no failure',
     spoil: (queue) =>
-      withOutcome(queue, (outcome) => {
+      withWork(queue, (work) => async (delivery, attempt, signal) => {
+        const outcome = await work(delivery, attempt, signal);
         return outcome.kind === 'retry' && outcome.error === undefined ? { kind: 'dead', error: 'waited' } : outcome;
       }),
+  },
+  {
+    fault: 'holds a slot for each event that waits for its lane',
+    breaks: 'events of a hot lane stand in line: each is claimed once, in order, and others run meanwhile',
+    spoil: (queue) =>
+      withWork(queue, (work) => (delivery, attempt, signal) => {
+        return work(delivery, attempt, signal, { leave() {}, async enter() {} });
+      }),
+  },
+  {
+    fault: 'sends each event away whose lane is taken',
+    breaks: 'events of a hot lane stand in line: each is claimed once, in order, and others run meanwhile',
+    spoil: (queue) => withWork(queue, (work) => (delivery, attempt, signal) => work(delivery, attempt, signal)),
   },
   {
     fault: 'has no dead letter for what its process died of',

@@ -5,6 +5,7 @@ import { WebhookError } from '../../src/errors.ts';
 import { QUEUED_RETRY } from '../../src/retry/policy.ts';
 import type { Core, Job } from '../../src/run/core.ts';
 import { createDeadlines } from '../../src/run/deadlines.ts';
+import { Lanes } from '../../src/run/lanes.ts';
 import { FROM_QUEUE } from '../../src/run/policy.ts';
 import { processEvent } from '../../src/run/process.ts';
 import { createRegistry } from '../../src/run/registry.ts';
@@ -217,6 +218,7 @@ function workerCore(store: WebhookStore) {
     store: guardedStore(store),
     registry,
     deadlines: createDeadlines(),
+    lanes: new Lanes(false),
     policy: FROM_QUEUE,
     logger,
     handlerTimeoutMs: 1000,

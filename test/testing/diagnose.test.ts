@@ -331,13 +331,37 @@ describe('diagnoseSignature', () => {
       });
     });
 
+    it.each([
+      ['garbage', EVENT, `${EVENT}"}}`],
+      ['another body', EVENT, `${EVENT}${EVENT}`],
+      ['garbage behind its line end', `${EVENT}\n`, `${EVENT}\n\0\0`],
+      ['a list that holds brackets in texts', '[{"a":"]}\\""}]', '[{"a":"]}\\""}]]'],
+    ])('has %s behind it, which was not signed and no Content-Length tells of', (_, made, hashed) => {
+      expect(diagnoseSignature(hashed, signed(made), SECRET)).toMatchObject({
+        ok: false,
+        cause: 'body_longer',
+        why: `${Buffer.byteLength(hashed)} bytes were hashed, but only the first ${Buffer.byteLength(made)}, up to the end of the JSON, were signed.`,
+      });
+      expect(diagnoseSignature(hashed, signed('other'), SECRET)).toMatchObject({
+        cause: 'body_longer',
+        why: `${Buffer.byteLength(hashed)} bytes were hashed, and the JSON in them ends after ${Buffer.byteLength(made.trimEnd())}: something else is behind the body.`,
+      });
+    });
+
+    it.each(['x{}', '{"a":1', '"text" more', ''])(
+      'has nothing behind it where it is no JSON that ends: %j',
+      (hashed) => {
+        expect(causeOf(hashed, signed(EVENT), SECRET)).not.toBe('body_longer');
+      },
+    );
+
     it('is no whole JSON, and nothing says how long it should be', () => {
       expect(causeOf(EVENT.slice(0, -9), signed(EVENT), SECRET)).toBe('body_shorter');
     });
 
     it('was compressed', () => {
       const headers = { ...signed(EVENT), 'content-encoding': 'gzip', 'content-length': '3' };
-      expect(causeOf(`${EVENT}x`, headers, SECRET)).toBe('body_encoding');
+      expect(causeOf('\x1f\x8b and more', headers, SECRET)).toBe('body_encoding');
     });
 
     it('was parsed before: says so, and whether the secret holds', () => {

@@ -1,8 +1,9 @@
-import type { QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
+import type { QueuedDelivery, QueueSlot, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
 import { durationOrZero, positiveInteger } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
 import { inOwnContext } from '../../shared/own-context.ts';
 import { MOST_TIMER_MS, within } from '../../shared/time.ts';
+import { HeldSlot, Slots } from './slots.ts';
 
 // How long a stopped handler is waited for: one that heeds its signal needs less, and one that does not never ends.
 const MOST_GRACE_MS = 1000;
@@ -51,13 +52,22 @@ export interface Workers {
 
 interface Run {
   readonly taken: Taken;
+  readonly slot: HeldSlot;
   readonly controller: AbortController;
   readonly ended: Promise<void>;
 }
 
+/** Where deliveries run: the workers, or one drain. */
+interface Place {
+  readonly work: QueueWork;
+  readonly slots: Slots;
+  /** Called when there is a slot again. */
+  readonly look: () => void;
+}
+
 export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOptions): Workers {
   const runs = new Set<Run>();
-  let started: { readonly work: QueueWork; readonly concurrency: number } | undefined;
+  let started: Place | undefined;
   let stops = 0;
   let timer: ReturnType<typeof setTimeout> | undefined;
   let looking: Promise<void> | undefined;
@@ -68,21 +78,29 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     unheeded(() => logger.error(fields, message));
   }
 
-  function run(taken: Taken, work: QueueWork): Run {
+  function run(taken: Taken, { work, slots, look: lookThere }: Place): Run {
     const controller = new AbortController();
+    const stopsBefore = stops;
+    const slot = new HeldSlot(slots, () => {
+      // Whoever is told to stop and waits for its lane has not begun, and need not.
+      if (stops !== stopsBefore) controller.abort(stoppedError());
+      lookThere();
+    });
     // Whoever woke the workers, a handler runs in no caller's context.
-    const ended = inOwnContext(() => runToEnd(taken, work, controller.signal)).then(() => {
+    const ended = inOwnContext(() => runToEnd(taken, work, controller.signal, slot)).then(() => {
       runs.delete(entry);
+      slot.end();
+      lookThere();
       look();
     });
-    const entry: Run = { taken, controller, ended };
+    const entry: Run = { taken, slot, controller, ended };
     runs.add(entry);
     return entry;
   }
 
-  async function runToEnd(taken: Taken, work: QueueWork, signal: AbortSignal): Promise<void> {
+  async function runToEnd(taken: Taken, work: QueueWork, signal: AbortSignal, slot: QueueSlot): Promise<void> {
     try {
-      await taken.record(await work(taken.delivery, taken.attempt, signal));
+      await taken.record(await work(taken.delivery, taken.attempt, signal, slot));
     } catch (err) {
       // The event is not lost: its lease, or its turn in the queue, runs out by itself.
       report({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
@@ -98,18 +116,19 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
   }
 
   // Takes happen one after the other, so that each knows what runs already.
-  function takeUp(room: number, work: QueueWork): Promise<readonly Run[]> {
-    const begun = takingUp.then(() => takeNow(room, work));
+  function takeUp(place: Place, most: number): Promise<readonly Run[]> {
+    const begun = takingUp.then(() => takeNow(place, most));
     takingUp = begun.catch(() => undefined);
     return begun;
   }
 
-  /** Takes and starts up to `room` deliveries; none when the queue is stopped meanwhile. */
-  async function takeNow(room: number, work: QueueWork): Promise<readonly Run[]> {
+  /** Takes and starts what there are slots for; none when the queue is stopped meanwhile. */
+  async function takeNow(place: Place, most: number): Promise<readonly Run[]> {
+    const room = Math.min(place.slots.free, most);
     if (!(room > 0) || [...runs].some(({ taken }) => taken.alone)) return [];
     const stopsBefore = stops;
     const taken = await source.take(room, runs.size === 0);
-    if (stops === stopsBefore) return taken.map((one) => run(one, work));
+    if (stops === stopsBefore) return taken.map((one) => run(one, place));
     await giveBack(taken);
     return [];
   }
@@ -136,9 +155,9 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
   /** Takes what there is room for, and returns how long to wait. */
   async function fill(): Promise<number> {
     try {
-      while (started && runs.size < started.concurrency) {
-        const room = started.concurrency - runs.size;
-        const begun = await takeUp(room, started.work);
+      while (started && started.slots.free > 0) {
+        const room = started.slots.free;
+        const begun = await takeUp(started, room);
         if (begun.length < room) return Math.min(pollMs, await source.dueInMs());
       }
       // All places are taken: the end of a run looks again.
@@ -153,21 +172,24 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     start(work, { concurrency }) {
       if (started) throw new TypeError('This queue has workers already: call stop() first.');
       positiveInteger('concurrency', concurrency);
-      started = { work, concurrency };
+      started = { work, slots: new Slots(concurrency), look };
       look();
     },
 
     async stop({ timeoutMs }) {
       durationOrZero('timeoutMs', timeoutMs);
+      const slots = started?.slots;
       started = undefined;
       stops++;
       clearTimeout(timer);
+      for (const { slot, controller } of runs) if (slot.left) controller.abort(stoppedError());
+      slots?.open();
       const endsAtMs = performance.now() + timeoutMs;
       const graceMs = Math.min(MOST_GRACE_MS, timeoutMs / 10);
       const leftMs = () => Math.max(0, endsAtMs - performance.now());
       if (looking) await within(leftMs(), looking, () => undefined);
       await waitFor(runs, leftMs() - 2 * graceMs);
-      for (const { controller } of runs) controller.abort(new Error('The worker was stopped.'));
+      for (const { controller } of runs) controller.abort(stoppedError());
       await waitFor(runs, Math.min(graceMs, leftMs()));
       const left = [...runs];
       // A handler that still runs has no say any more, and nobody waits for it.
@@ -181,16 +203,20 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
       const stopsBefore = stops;
       const own = new Set<Promise<void>>();
       let ran = 0;
-      const room = () => {
-        const open = stops === stopsBefore && performance.now() < endsAtMs;
-        return open ? Math.min(DRAIN_CONCURRENCY - own.size, max - ran) : 0;
-      };
+      let wakeUp = () => {};
+      const slots = new Slots(DRAIN_CONCURRENCY);
+      const place: Place = { work, slots, look: () => wakeUp() };
       for (;;) {
-        const begun = await takeUp(room(), work);
+        const looked = new Promise<void>((resolve) => {
+          wakeUp = resolve;
+        });
+        const isOpen = stops === stopsBefore && performance.now() < endsAtMs;
+        const begun = await takeUp(place, isOpen ? max - ran : 0);
         ran += begun.length;
         for (const { ended } of begun) keepUntilEnded(own, ended);
+        if (stops !== stopsBefore) slots.open();
         if (own.size === 0) return ran;
-        await Promise.race(own);
+        await Promise.race([...own, looked]);
       }
     },
 
@@ -199,6 +225,10 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 }
 
 const RETRY_MS = 1000;
+
+function stoppedError(): Error {
+  return new Error('The worker was stopped.');
+}
 
 function keepUntilEnded(all: Set<Promise<void>>, ended: Promise<void>): void {
   const left: Promise<void> = ended.then(() => {

@@ -23,6 +23,10 @@ export interface BodySlip {
 export const HASH_RAW =
   'Hash the raw bytes: mount the webhook route before express.json() and the like, or use an adapter of this package.';
 
+/** The cure for what is behind a body. @internal */
+export const READ_ONE_BODY =
+  'Read the body of this request only: a buffer that is used again holds the rest of an earlier one.';
+
 const MOST_BYTES_TO_RESTYLE = 1_048_576;
 const BOM = Buffer.from([0xef, 0xbb, 0xbf]);
 
@@ -33,6 +37,8 @@ export function* bodySlips(body: Uint8Array, announcedBytes: number | undefined)
   yield* newlineSlips(bytes);
   yield* bomSlips(bytes);
   if (announcedBytes !== undefined && announcedBytes < bytes.length) yield longer(bytes, announcedBytes);
+  const endOfJson = endOfFirstJson(bytes);
+  if (endOfJson !== undefined && endOfJson < bytes.length) yield* trailingSlips(bytes, endOfJson);
   if (text === undefined) return;
   yield* lineEndSlips(text);
   yield* encodingSlips(text);
@@ -87,9 +93,36 @@ function longer(bytes: Buffer, announcedBytes: number): BodySlip {
   return {
     cause: 'body_longer',
     why: `${bytes.length} bytes were hashed, but only the first ${announcedBytes}, as Content-Length says, were signed.`,
-    fix: 'Read the body of this request only: a buffer that is used again holds the rest of an earlier one.',
+    fix: READ_ONE_BODY,
     bytes: bytes.subarray(0, announcedBytes),
   };
+}
+
+function* trailingSlips(bytes: Buffer, endOfJson: number): Generator<BodySlip> {
+  for (const [end] of LINE_ENDS) {
+    const signed = bytes.subarray(0, endOfJson + end.length);
+    if (!signed.subarray(endOfJson).equals(Buffer.from(end))) continue;
+    yield {
+      cause: 'body_longer',
+      why: `${bytes.length} bytes were hashed, but only the first ${signed.length}, up to the end of the JSON, were signed.`,
+      fix: READ_ONE_BODY,
+      bytes: signed,
+    };
+  }
+}
+
+/** Where the JSON object or list ends that the bytes begin with; `undefined` if they begin with none, or it does not end. @internal */
+export function endOfFirstJson(bytes: Uint8Array): number | undefined {
+  // As Latin-1 each character is a byte.
+  const text = Buffer.from(bytes).toString('latin1');
+  if (!/^\s*[{[]/.test(text)) return undefined;
+  let depth = 0;
+  for (const { 0: token, index } of text.matchAll(/"(?:[^"\\]|\\.)*"|[{}[\]]/gs)) {
+    if (token === '{' || token === '[') depth++;
+    if (token === '}' || token === ']') depth--;
+    if (depth === 0) return index + 1;
+  }
+  return undefined;
 }
 
 function* lineEndSlips(text: string): Generator<BodySlip> {

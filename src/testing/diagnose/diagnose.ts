@@ -1,7 +1,15 @@
 import { bytesOf } from '../../shared/bytes.ts';
 import type { WebhookPayload, WebhookSecret } from '../../signature.ts';
 import { hmacHex, secretFingerprint, toSignedBytes } from '../fixtures/sign.ts';
-import { type BodyCause, type BodySlip, bodySlips, HASH_RAW, styleSlips } from './body-slips.ts';
+import {
+  type BodyCause,
+  type BodySlip,
+  bodySlips,
+  endOfFirstJson,
+  HASH_RAW,
+  READ_ONE_BODY,
+  styleSlips,
+} from './body-slips.ts';
 import { isJson } from './json-styles.ts';
 import { listSecrets, type NamedSecret, spoken } from './named-secrets.ts';
 import { findSecretSlip, outerSpace, type SecretCause } from './secret-slips.ts';
@@ -160,6 +168,11 @@ function guess(body: Uint8Array, headers: HeadersLike, own: readonly NamedSecret
     return diagnosis({ cause, why, fix: HASH_RAW });
   }
   if (body.length === 0) return diagnoseParsed(undefined, '', own);
+  const endOfJson = endOfFirstJson(body);
+  if (announced === undefined && endOfJson !== undefined && !isBlank(body.subarray(endOfJson))) {
+    const why = `${body.length} bytes were hashed, and the JSON in them ends after ${endOfJson}: something else is behind the body.`;
+    return diagnosis({ cause: 'body_longer', why, fix: READ_ONE_BODY });
+  }
   if (announced === undefined && !isJson(new TextDecoder().decode(body))) {
     const why = `The ${body.length} bytes that were hashed are no whole JSON: the body was probably cut off or mixed up.`;
     return diagnosis({ cause: 'body_shorter', why, fix: HASH_RAW });
@@ -182,6 +195,10 @@ function diagnosis({ cause, why, fix }: Finding, secret?: NamedSecret): Signatur
     secret: secret?.key,
     fingerprint: secret && secretFingerprint(secret.value),
   };
+}
+
+function isBlank(bytes: Uint8Array): boolean {
+  return new TextDecoder().decode(bytes).trim() === '';
 }
 
 function jsonOf(payload: unknown): string | undefined {

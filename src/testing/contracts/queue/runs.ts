@@ -97,6 +97,38 @@ export const runCases: readonly QueueCase[] = [
     },
   },
   {
+    name: 'events of a hot lane stand in line: each is claimed once, in order, and others run meanwhile',
+    async run(bench) {
+      const webhooks = bench.receiver();
+      const { passed, open } = gate();
+      const seen: string[] = [];
+      webhooks.on(
+        'user.created',
+        async ({ id }) => {
+          await passed;
+          seen.push(id);
+        },
+        { serialBy: ({ data }) => data.user.id, timeoutMs: 10_000 },
+      );
+      webhooks.on('user.deleted', ({ id }) => {
+        seen.push(id);
+        open();
+      });
+      const ids = Array.from({ length: 30 }, (_, i) => `evt_${String(i).padStart(2, '0')}`);
+      for (const id of ids) await deliver(webhooks, bytesOf(id));
+      await deliver(webhooks, bytesOf('evt_other', { type: 'user.deleted' }));
+      await webhooks.start({ concurrency: 2 });
+      for (const id of ids) await untilState(bench, id, 'done');
+      await webhooks.stop();
+      assert.deepEqual(seen, ['evt_other', ...ids]);
+      const rows = await Promise.all(ids.map((id) => bench.queue.store.get(id)));
+      assert.deepEqual(
+        rows.map((row) => row?.attempt),
+        ids.map(() => 1),
+      );
+    },
+  },
+  {
     name: 'two instances share the work, and each event is run by one of them',
     kind: 'shared',
     async run(bench) {
