@@ -112,6 +112,7 @@ it('the pages have blocks that make a handler or give it work, of every kind', (
     'docs/events.md',
     'docs/frameworks.md',
     'docs/logging.md',
+    'docs/sqlite.md',
     'docs/testing.md',
   ]);
   expect(handlers.length).toBeGreaterThanOrEqual(13);

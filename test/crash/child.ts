@@ -5,7 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { WebhookHandler, type WebhookQueue, type WebhookStore } from '@pathfinder/webhooks';
 import { toNodeListener } from '@pathfinder/webhooks/node';
 import { CRASH_SECRET, FAILED_RUN, POISON, RACE_KEYS } from './constants.ts';
-import type { ChildTask, CrashEngine, CrashQueue } from './engine.ts';
+import type { ChildTask, CrashEngine, CrashQueue, Disturbance } from './engine.ts';
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const LANES = 4;
@@ -13,6 +13,10 @@ const LANES = 4;
 const TWIN_DELAY_MS = 100;
 
 const task = JSON.parse(process.argv[2] ?? '') as ChildTask;
+// The wall clock of the host, which somebody sets.
+const { now: realNow } = Date;
+let aheadMs = task.aheadMs ?? 0;
+Date.now = () => realNow() + aheadMs;
 const { engine } = (await import(`./engines/${task.engine}.ts`)) as { readonly engine: CrashEngine };
 const leaseMs = task.twin === 'endless-lease' ? 1e9 : task.leaseMs;
 const opened = await engine.open(task.settings, { leaseMs });
@@ -23,19 +27,24 @@ const roles = { node: runNode, race: runRace, zombie: runZombie };
 await roles[task.role](opened);
 
 /** A receiver and its workers, as one process of a deployment. */
-async function runNode({ register, queue, close }: CrashQueue): Promise<void> {
+async function runNode({ register, queue, fill, close }: CrashQueue): Promise<void> {
   const webhooks = new WebhookHandler({
     secret: CRASH_SECRET,
     queue: spoil(queue),
     logger: SILENT,
-    retry: { attempts: 100, baseMs: 20, factor: 1 },
+    // A disk that is full fails every run.
+    retry: { attempts: 10_000, baseMs: 20, factor: 1 },
   });
   register(webhooks, task.calm ? workCalmly : work, { outside: task.twin === 'effect-first' });
   webhooks.on('user.deleted', () => process.kill(process.pid, 'SIGKILL'), { name: POISON });
   const server = createServer(toNodeListener(webhooks));
   server.listen(0, '127.0.0.1');
   await webhooks.start({ concurrency: 10 });
-  process.on('message', async () => tell({ stats: await queue.stats() }));
+  process.on('message', async (message: 'stats' | Disturbance) => {
+    if (message === 'stats') tell({ stats: await queue.stats() });
+    else if ('stepMs' in message) aheadMs += message.stepMs;
+    else await fill?.(message.fillMs);
+  });
   process.on('SIGTERM', async () => {
     if (task.twin === 'exit-at-once') process.exit(0);
     server.close();

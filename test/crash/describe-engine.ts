@@ -20,9 +20,17 @@ export function describeCrashes(engine: CrashEngine): void {
     it('loses nothing that was acknowledged, makes no effect twice, leaves nothing behind', {
       timeout: PATIENCE_MS,
     }, async () => {
-      const { kills, acknowledged, repeated, ...found } = await runKillLoop(engine, { kills: KILLS });
+      const {
+        kills,
+        disturbances: _,
+        acknowledged,
+        completed,
+        repeated,
+        ...found
+      } = await runKillLoop(engine, { kills: KILLS });
       expect(found).toEqual({ engine: engine.name, lost: 0, doubled: 0, stuck: 0, problems: [] });
       expect(acknowledged).toBeGreaterThan(KILLS);
+      expect(completed).toBe(acknowledged);
       // Else the kills missed what they were for.
       expect([kills >= KILLS, repeated > 0]).toEqual([true, true]);
     });

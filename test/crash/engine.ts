@@ -26,6 +26,8 @@ export interface CrashPlace {
   effects(): Promise<ReadonlyMap<string, number>>;
   /** What is not as it should be when nothing is left to run, in sentences: bodies that are left, a broken file. */
   problems(): Promise<readonly string[]>;
+  /** Holds for so long the lock that every write needs, where there is one. */
+  lock?(ms: number): Promise<void>;
   /** Ends the engine's own server at once and starts it again, where it has one. */
   restart?(): Promise<void>;
   dispose(): Promise<void>;
@@ -39,8 +41,13 @@ export interface CrashQueue {
    * that marks the handler done, unless told otherwise.
    */
   register(webhooks: WebhookHandler, work: (id: string) => Promise<void>, options: RegisterOptions): void;
+  /** Has no room on its disk for so long, where it has one. */
+  fill?(ms: number): Promise<void>;
   close(): Promise<void>;
 }
+
+/** What a child is told while it runs. */
+export type Disturbance = { readonly fillMs: number } | { readonly stepMs: number };
 
 export interface RegisterOptions {
   /** A fault: the effect commits by itself, before the mark. */
@@ -58,6 +65,8 @@ export interface ChildTask {
   readonly leaseMs: number;
   /** Each run of a handler appends the event's id to this file: effects outside of any transaction. */
   readonly runsFile: string;
+  /** How far ahead the wall clock of the host is when it starts. Default 0. */
+  readonly aheadMs?: number | undefined;
   readonly twin?: Twin | undefined;
   /** Handlers neither fail by chance nor block. Default false. */
   readonly calm?: boolean | undefined;

@@ -1,31 +1,41 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { QueueStats } from '@pathfinder/webhooks';
 import type { Child } from './children.ts';
+import type { Disturbance } from './engine.ts';
 import { pause } from './sender.ts';
 
 /** Receivers with workers, as many as a deployment has, whatever happens to them. */
 export interface Fleet {
   readonly kills: number;
+  /** Locks, full disks and steps of the clock. */
+  readonly disturbances: number;
   /** What went wrong with them, in sentences. */
   readonly problems: readonly string[];
   start(count: number): Promise<void>;
   /** The port of one that is up, if any is. */
   pickPort(): number | undefined;
-  /** Kills, freezes or shuts down one of them, and sees to its return. */
+  /** Kills, freezes or shuts down one of them, and sees to its return; or disturbs them. */
   hit(): Promise<void>;
   killAll(): Promise<void>;
   stats(): Promise<QueueStats>;
 }
 
 const SHUTDOWN_MS = 20_000;
+const MOST_STEP_MS = 3_600_000;
 
-export function createFleet(launch: () => Child, leaseMs: number): Fleet {
+export function createFleet(
+  launch: (aheadMs: number) => Child,
+  leaseMs: number,
+  lock?: (ms: number) => Promise<void>,
+): Fleet {
   const ports = new Map<Child, number | undefined>();
   const problems: string[] = [];
   let kills = 0;
+  let disturbances = 0;
+  let aheadMs = 0;
 
   async function add(): Promise<void> {
-    const child = launch();
+    const child = launch(aheadMs);
     ports.set(child, undefined);
     ports.set(child, await child.hear<number>('port'));
   }
@@ -46,7 +56,26 @@ export function createFleet(launch: () => Child, leaseMs: number): Fleet {
     child.process.kill('SIGKILL');
   }
 
+  /** Disturbs all of them, as what happens to their host does. */
+  async function disturb(): Promise<void> {
+    disturbances++;
+    const chance = Math.random();
+    if (chance < 0.4) return lock?.(leaseMs * 2 * Math.random());
+    const children = up().map(([child]) => child);
+    if (chance < 0.6) {
+      const fillMs = leaseMs * Math.random();
+      for (const child of children) child.process.send({ fillMs } satisfies Disturbance);
+      return pause(fillMs);
+    }
+    const stepMs = (Math.random() - 0.5) * 2 * MOST_STEP_MS;
+    aheadMs += stepMs;
+    for (const child of children) child.process.send({ stepMs } satisfies Disturbance);
+  }
+
   return {
+    get disturbances() {
+      return disturbances;
+    },
     get kills() {
       return kills;
     },
@@ -58,6 +87,7 @@ export function createFleet(launch: () => Child, leaseMs: number): Fleet {
     async hit() {
       const [child] = up()[Math.floor(Math.random() * up().length)] ?? [];
       if (!child) return;
+      if (Math.random() < 0.3) return disturb();
       kills++;
       const chance = Math.random();
       if (chance < 0.2) return freeze(child);

@@ -27,7 +27,11 @@ export interface KillLoopOptions {
 export interface KillLoopReport {
   readonly engine: string;
   readonly kills: number;
+  /** Locks, full disks and steps of the clock. */
+  readonly disturbances: number;
   readonly acknowledged: number;
+  /** Acknowledged, and its effect made. */
+  readonly completed: number;
   /** Acknowledged, and neither done nor waiting. */
   readonly lost: number;
   /** Effects that were made twice although the engine commits them with their mark. */
@@ -77,7 +81,7 @@ async function killLoop(engine: CrashEngine, options: KillLoopOptions, built: Ch
   const runsFile = join(folder, 'runs');
   const place = await engine.prepare();
   const task = { engine: engine.name, role: 'node', settings: place.settings, leaseMs, runsFile, twin } as const;
-  const fleet = createFleet(() => built.start(task), leaseMs);
+  const fleet = createFleet((aheadMs) => built.start({ ...task, aheadMs }), leaseMs, place.lock);
   const sender = createSender(fleet.pickPort);
   try {
     await fleet.start(processes);
@@ -138,7 +142,9 @@ async function reportOf(engine: CrashEngine, place: CrashPlace, found: Found): P
   return {
     engine: engine.name,
     kills: fleet.kills,
+    disturbances: fleet.disturbances,
     acknowledged: sender.acknowledged.size,
+    completed: sender.acknowledged.size - missing,
     lost: Math.max(0, missing - stuck),
     doubled: engine.transactional ? doubled : 0,
     repeated: repeatedIn(runsFile),

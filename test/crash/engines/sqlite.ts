@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type SqliteDatabase, sqliteQueue } from '@pathfinder/webhooks/sqlite';
 import { openDatabase } from '../../support/sqlite-driver.ts';
 import type { CrashEngine, CrashPlace } from '../engine.ts';
@@ -21,6 +22,17 @@ async function prepare(): Promise<CrashPlace> {
     async effects() {
       const rows = db.prepare(EFFECTS).all() as { readonly event_id: string; readonly made: number }[];
       return new Map(rows.map(({ event_id, made }) => [event_id, made]));
+    },
+    async lock(ms) {
+      const other = openDatabase(file);
+      other.exec('PRAGMA busy_timeout = 5000');
+      try {
+        other.exec('BEGIN IMMEDIATE');
+        await delay(ms);
+        other.exec('ROLLBACK');
+      } finally {
+        other.close();
+      }
     },
     async problems() {
       const { bodies } = db.prepare(COUNT_BODIES).get() as { readonly bodies: number };
@@ -60,6 +72,13 @@ export const engine: CrashEngine = {
           },
           { name: 'effect', transaction: true },
         );
+      },
+
+      async fill(ms) {
+        const { page_count: pages } = db.prepare('PRAGMA page_count').get() as { readonly page_count: number };
+        db.exec(`PRAGMA max_page_count = ${pages}`);
+        await delay(ms);
+        db.exec('PRAGMA max_page_count = 1000000');
       },
 
       async close() {

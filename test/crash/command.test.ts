@@ -1,0 +1,21 @@
+import { once } from 'node:events';
+import { expect, it } from 'vitest';
+import { start } from '../support/example-process.ts';
+
+const PATIENCE_MS = 180_000;
+
+/** Runs the command; its exit code, and what it says last. */
+async function crash(...args: readonly string[]): Promise<readonly [code: unknown, last: string | undefined]> {
+  const { child, lines } = start(['scripts/crash.ts', ...args]);
+  const [code] = await once(child, 'close');
+  return [code, lines.all.at(-1)];
+}
+
+it('npm run crash counts what was acknowledged and completed, and is content', { timeout: PATIENCE_MS }, async () => {
+  expect(await crash('--minutes', '0.02')).toEqual([0, 'All that was acknowledged was completed once.']);
+});
+
+it('npm run crash fails on what is lost', { timeout: PATIENCE_MS }, async () => {
+  const last = 'Something acknowledged was not completed once: see above.';
+  expect(await crash('--minutes', '0.1', '--twin', 'ack-before-commit')).toEqual([1, last]);
+});
