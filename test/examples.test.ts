@@ -34,13 +34,12 @@ describe('npm run demo', () => {
   ])('notices a receiver that %s, and says in which lines', { timeout: DEMO_MS }, async (twin, wrong) => {
     const { child, lines } = start([fileURLToPath(new URL('./support/demo-twins/run.ts', import.meta.url)), twin]);
     const [code] = await once(child, 'close');
-    const { length } = wrong;
-    expect([code, lines.all.at(-1)]).toEqual([
-      1,
-      `${length} of 37 lines ${length === 1 ? 'is' : 'are'} not as expected: see ✗ above.`,
-    ]);
-    const marked = lines.all.filter((line) => line.startsWith('  ✗'));
-    expect(marked.map((line) => line.slice(5, 49).trim())).toEqual(wrong);
+    const marked = lines.all.filter((line) => line.startsWith('  ✗')).map((line) => line.slice(5, 49).trim());
+    // Which runs a kill cuts off is a matter of the moment, and with these faults there may be none.
+    expect(marked.filter((line) => line !== 'runs cut off and made again')).toEqual(wrong);
+    const { length } = marked;
+    const verdict = `${length} of 37 lines ${length === 1 ? 'is' : 'are'} not as expected: see ✗ above.`;
+    expect([code, lines.all.at(-1)]).toEqual([1, verdict]);
   });
 
   it('marks a line that is not as expected, in colours where there are some', () => {

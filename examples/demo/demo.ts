@@ -13,6 +13,8 @@ const BURST = 240;
 const LANES = 12;
 // How many of the burst are acknowledged when the receiver is killed.
 const KILL_AT = 120;
+// Handlers that are in the middle of it then.
+const LEAST_RUNNING = 5;
 const PATIENCE_MS = 6000;
 
 export interface DemoOptions extends ReportOptions {
@@ -38,7 +40,7 @@ export async function runDemo({ print, colours, receiver: module = RECEIVER }: D
     report.show(await refused(pathfinder, receiver.parsedUrl));
     report.say(`\n${BURST} events, ${LANES} at a time, and in the middle of it the receiver is killed …`);
     const delivering = burst(pathfinder);
-    const before = await killWhenBusy(pathfinder, receiver, database);
+    const before = await killWhenBusy(pathfinder, receiver, database, folder);
     report.say(`SIGKILL: of ${before.acknowledged} acknowledged events ${before.completed} are completed.`);
     receiver = await ReceiverProcess.start(module, folder);
     report.say(`Process ${receiver.pid} opens the file and goes on; Pathfinder delivers again what had no reply.`);
@@ -116,9 +118,13 @@ async function killWhenBusy(
   pathfinder: Pathfinder,
   receiver: ReceiverProcess,
   database: DemoDatabase,
+  folder: string,
 ): Promise<Killed> {
   const startedWith = pathfinder.acknowledged.size;
-  while (pathfinder.acknowledged.size < startedWith + KILL_AT) await delay(1);
+  const untilMs = performance.now() + PATIENCE_MS;
+  const isBusy = () => runsIn(folder).length - database.mails().size >= LEAST_RUNNING;
+  const isTime = () => pathfinder.acknowledged.size >= startedWith + KILL_AT && isBusy();
+  while (!isTime() && performance.now() < untilMs) await delay(1);
   const signal = await receiver.kill();
   return { signal, acknowledged: pathfinder.acknowledged.size, completed: database.mails().size };
 }
@@ -153,7 +159,7 @@ async function inAll(
 ): Promise<Section> {
   const mails = database.mails();
   const events = String(WEBHOOK_EVENT_TYPES.length + 2 + BURST);
-  const runs = existsSync(join(folder, RUNS)) ? readFileSync(join(folder, RUNS), 'utf8').trimEnd().split('\n') : [];
+  const runs = runsIn(folder);
   const again = runs.length - new Set(runs).size;
   const lines = [
     { what: 'events acknowledged', expected: events, got: `${acknowledged.size}` },
@@ -173,6 +179,12 @@ async function inAll(
     { what: 'runs cut off and made again', expected: 'some', got: `${again}`, good: again > 1 },
   ];
   return { title: 'In all, as the database says', lines };
+}
+
+/** The ids of the events that a handler ran for, one for each run. */
+function runsIn(folder: string): readonly string[] {
+  const file = join(folder, RUNS);
+  return existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : [];
 }
 
 function countOf<T>(all: Iterable<T>, isCounted: (one: T) => boolean): number {
