@@ -181,8 +181,16 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
    * @throws TypeError without a queue, and without a handler.
    */
   async start({ concurrency = 10 }: { readonly concurrency?: number } = {}): Promise<void> {
-    await this.#queueToWorkOff().start(this.#work, { concurrency });
+    const queue = this.#queueToWorkOff();
+    const before = this.#started;
+    // No handler is to come or go from here on, however long the queue takes to start.
     this.#started = true;
+    try {
+      await queue.start(this.#work, { concurrency });
+    } catch (error) {
+      this.#started = before;
+      throw error;
+    }
   }
 
   /**
@@ -216,9 +224,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
       throw new TypeError('This WebhookHandler has no queue: its handlers run before the reply. Pass { queue }.');
     }
     if (this.#hasHandlers()) return queue;
-    throw new TypeError(
-      'Register handlers with on() first: without one every queued event would become a dead letter.',
-    );
+    throw new TypeError('Register handlers with on() first: else every queued event would become a dead letter.');
   }
 
   // Events are drained behind a reply where nothing else does it: not before there are handlers, nor after `stop`.

@@ -1,4 +1,4 @@
-// One process of the receiver: `tsx examples/demo/receiver.ts <folder>`. It tells its parent where it listens, and is killed by it.
+// This file is one process of the receiver: the demo starts it with a folder, hears where it listens, and kills it.
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';

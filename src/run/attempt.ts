@@ -42,7 +42,7 @@ export class Attempt {
   /** Keeps the effect for the transaction that marks the handler done. @throws TypeError for a second one, and for one that waits. */
   commit(effect: (db: unknown) => void): void {
     if (typeof effect !== 'function') throw new TypeError('context.commit takes a function of the database.');
-    // Nothing of it must run: what comes after its first wait would be outside of the transaction.
+    // An asynchronous effect must not even begin: what comes after its first wait would be outside of the transaction.
     if (effect.constructor.name === 'AsyncFunction') throw new TypeError(ASYNC_EFFECT);
     if (this.#effect) throw new TypeError('context.commit takes one effect: put all statements into it.');
     this.#effect = effect;
@@ -52,7 +52,7 @@ export class Attempt {
   applyEffect(tx: unknown): void {
     const returned: unknown = this.#effect?.(tx);
     if (!isThenable(returned)) return;
-    // Once is enough: what it does after its first wait cannot be rolled back.
+    // The effect is not tried again: what it does after its first wait cannot be rolled back.
     Promise.resolve(returned).catch(() => undefined);
     throw new NonRetryableError(ASYNC_EFFECT);
   }

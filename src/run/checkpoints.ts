@@ -61,14 +61,15 @@ export class Checkpoints {
     await this.#save(`${id}/~${this.#claim.claims}`, String(runs - 1));
   }
 
-  /** What a handler said that failed for good since the event last was revived. */
-  errorOfEnded({ id }: Registration): string | undefined {
+  /** With what a handler failed for good since the event was last revived, if it did. */
+  errorOfEnded({ id }: Registration): Error | undefined {
     // Before the first failure everything is from before the event was revived.
     if (this.#claim.failures === 0) return undefined;
     const marks = this.#numbersOf('!');
     const ends = this.#numbersOf(`${id}/!`);
     const last = Math.max(...ends);
-    return ends.length > 0 && last >= Math.max(0, ...marks) ? this.#steps[`${id}/!${last}`] : undefined;
+    if (ends.length === 0 || last < Math.max(0, ...marks)) return undefined;
+    return Object.assign(new Error(this.#steps[`${id}/!${last}`]), { name: 'Earlier failure' });
   }
 
   /** Notes that a handler is not to run again beside others that are. @throws LeaseLostError, and whatever the store throws. */

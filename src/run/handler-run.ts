@@ -44,13 +44,9 @@ export class Execution {
   start(registrations: readonly Registration[], work: (run: HandlerRun) => Promise<HandlerResult>): void {
     for (const registration of registrations) {
       if (this.checkpoints.isDone(registration)) continue;
-      const ended = this.core.policy.mayDie ? this.checkpoints.errorOfEnded(registration) : undefined;
-      if (ended !== undefined) {
-        const error = Object.assign(new Error(ended), { name: 'Earlier failure' });
-        this.#ended.push({ handlerName: registration.name, error });
-        continue;
-      }
-      this.#runs.push(new HandlerRun(this, registration, this.#startedAtMs));
+      const error = this.core.policy.mayDie ? this.checkpoints.errorOfEnded(registration) : undefined;
+      if (error) this.#ended.push({ handlerName: registration.name, error });
+      else this.#runs.push(new HandlerRun(this, registration, this.#startedAtMs));
     }
     // Handlers are counted before the first one starts, since it may end at once.
     this.#unsuccessful = this.#runs.length;

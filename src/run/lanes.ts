@@ -5,7 +5,7 @@ export const LANE_RETRY_MS = 200;
 // A process that has had a lane for so long lets others have a chance before it goes on: they ask for it every 50 ms.
 const SHARE_AFTER_MS = 1000;
 const SHARE_MS = 75;
-// What waits keeps its bytes: those of so many events, or so many megabytes.
+// Events that wait stay in memory with their bytes: at most so many of them, and so many bytes.
 const MOST_WAITING = 1000;
 const MOST_WAITING_BYTES = 16 * 1024 * 1024;
 

@@ -62,7 +62,7 @@ export class SignedEvent {
     return this.#read;
   }
 
-  // What the first run in a worker read is what a hook gets.
+  // A hook gets the event that the first run in a worker read.
   #keep(event: ReceivedWebhookEvent): ReceivedWebhookEvent {
     if (!this.#read) {
       this.#read = event;

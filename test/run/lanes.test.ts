@@ -161,6 +161,25 @@ describe('a hot lane', () => {
     expect(seen).toEqual(['evt_1']);
   });
 
+  it('gives back who waits for it although all slots are taken, by workers and by a drain', async () => {
+    for (const begin of ['start', 'drain'] as const) {
+      const queue = memoryQueue({ allowVolatile: true });
+      const { webhooks, receive } = workerOn(queue);
+      const { promise, open } = gate();
+      webhooks.on('user.created', () => promise, { serialBy: () => 'hot' });
+      webhooks.on('auth.login', () => promise);
+      for (const id of ['evt_1', 'evt_2', 'evt_3']) await receive(id);
+      for (let i = 0; i < 10; i++) await receive(`evt_other_${i}`, { type: 'auth.login' });
+      const working = begin === 'start' ? webhooks.start() : webhooks.drain({ maxMs: 60_000 });
+      await vi.waitFor(async () => expect(await queue.stats()).toMatchObject({ active: 12, ready: 1 }));
+      const stopped = webhooks.stop({ timeoutMs: 10_000 });
+      await vi.waitFor(async () => expect(await queue.stats()).toMatchObject({ active: 10, ready: 3 }));
+      expect(await queue.store.get('evt_2')).toMatchObject({ state: 'free', claims: 0, failures: 0 });
+      open();
+      await Promise.all([stopped, working]);
+    }
+  });
+
   it('keeps no slot of an event of which another handler has ended, and takes one up again for it', async () => {
     const { webhooks, receive } = workerOn(memoryQueue({ allowVolatile: true }));
     let running = 0;

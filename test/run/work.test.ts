@@ -87,7 +87,7 @@ async function receiver(options: Partial<WebhookHandlerOptions> = {}, hand = han
   };
 }
 
-const NO_HANDLERS = 'Register handlers with on() first: without one every queued event would become a dead letter.';
+const NO_HANDLERS = 'Register handlers with on() first: else every queued event would become a dead letter.';
 const STARTED = 'The workers run: call on() and off() before start(), or after stop().';
 const queued = answered('queued', 0, 0, 202);
 
@@ -377,13 +377,22 @@ describe('with a queue', () => {
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger() });
     const handler = () => undefined;
     webhooks.on('user.created', handler);
-    await webhooks.start();
+    const starting = webhooks.start();
     expect(() => webhooks.on('user.deleted', handler)).toThrow(new TypeError(STARTED));
+    await starting;
     expect(() => webhooks.off('user.created', handler)).toThrow(new TypeError(STARTED));
     expect(webhooks.eventTypes).toEqual(['user.created']);
     await webhooks.stop();
     webhooks.off('user.created', handler).on('user.deleted', handler);
     expect(webhooks.eventTypes).toEqual(['user.deleted']);
+  });
+
+  it('handlers may come and go after a start that failed', async () => {
+    const { queue } = handQueue({ start: () => Promise.reject(new Error('down')) });
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger() });
+    webhooks.on('user.created', () => undefined);
+    await expect(webhooks.start()).rejects.toThrow('down');
+    expect(webhooks.on('user.deleted', () => undefined).eventTypes).toEqual(['user.created', 'user.deleted']);
   });
 
   it('a store beside a queue is refused, its own too', () => {

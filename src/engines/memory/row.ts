@@ -39,3 +39,8 @@ export interface MemoryRows {
   sweep(limit: number): number;
   requireRetention(ms: number): void;
 }
+
+/** Whether it may be forgotten one day: a failed event, of which nothing holds the bytes, or one without a handler. */
+export function isForgettable({ state, details }: Row): boolean {
+  return state === 'dead' ? details?.reason === 'unhandled' : state === 'free' && !details?.held;
+}

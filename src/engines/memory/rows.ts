@@ -4,7 +4,7 @@ import { unheeded } from '../../shared/guard.ts';
 import { createSteadyClock } from '../../shared/steady-clock.ts';
 import type { Claim, ClaimOptions, FailOptions } from '../../store.ts';
 import { FIRST_CLAIM, type Finished, FinishedList } from './finished.ts';
-import type { Details, MemoryRows, Row } from './row.ts';
+import { type Details, isForgettable, type MemoryRows, type Row } from './row.ts';
 import { Versions } from './versions.ts';
 
 /** Options of {@link memoryStore}. */
@@ -33,11 +33,11 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
   const now = options.now ?? createSteadyClock();
   const rows = new Map<string, Row | Finished>();
   const finished = new FinishedList();
-  // Events that may be forgotten one day, failed or without a handler, in the order in which that comes.
+  // Events that may be forgotten one day, in the order in which that comes.
   const failed = new Map<string, Row>();
   const versions = new Versions(maxEntries);
   let nextToken = 1;
-  // How long a finished id has to be remembered even when the store is full.
+  // For how long a finished id must not be forgotten.
   let requiredMs = 0;
   let warned = false;
 
@@ -246,11 +246,6 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       requiredMs = Math.max(requiredMs, ms);
     },
   };
-}
-
-// A failed event that the sender has not delivered again, of which nothing holds the bytes; or one without a handler.
-function isForgettable({ state, details }: Row): boolean {
-  return state === 'dead' ? details?.reason === 'unhandled' : state === 'free' && !details?.held;
 }
 
 const NO_STEPS: Readonly<Record<string, string>> = /* @__PURE__ */ Object.freeze({});

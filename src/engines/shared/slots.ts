@@ -30,8 +30,9 @@ export class Slots {
     else await new Promise<void>((resolve) => this.#entering.push(resolve));
   }
 
-  /** Lets all go on that wait: they are told to stop. */
+  /** Has room for all from now on: whoever waits is told to stop, and is not to wait for that. */
   open(): void {
+    this.#free = Number.POSITIVE_INFINITY;
     for (const next of this.#entering.splice(0)) next();
   }
 }
@@ -61,6 +62,11 @@ export class HeldSlot implements QueueSlot {
   async enter(): Promise<void> {
     await this.#slots.enter();
     this.#left = false;
+  }
+
+  /** The workers, or the drain, that it belongs to are stopped. */
+  open(): void {
+    this.#slots.open();
   }
 
   /** The delivery has ended, wherever it was. */

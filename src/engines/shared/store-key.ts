@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 const MOST_KEY_CHARACTERS = 200;
-// What databases cut or replace: NUL, and half a character.
+// Databases cut a text at a NUL, or replace half a character.
 const UNSAFE = /[\0\p{Cs}]/u;
 
 /**

@@ -178,12 +178,13 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 
     async stop({ timeoutMs }) {
       durationOrZero('timeoutMs', timeoutMs);
-      const slots = started?.slots;
       started = undefined;
       stops++;
       clearTimeout(timer);
-      for (const { slot, controller } of runs) if (slot.left) controller.abort(stoppedError());
-      slots?.open();
+      for (const { slot, controller } of runs) {
+        slot.open();
+        if (slot.left) controller.abort(stoppedError());
+      }
       const endsAtMs = performance.now() + timeoutMs;
       const graceMs = Math.min(MOST_GRACE_MS, timeoutMs / 10);
       const leftMs = () => Math.max(0, endsAtMs - performance.now());
@@ -214,7 +215,6 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
         const begun = await takeUp(place, isOpen ? max - ran : 0);
         ran += begun.length;
         for (const { ended } of begun) keepUntilEnded(own, ended);
-        if (stops !== stopsBefore) slots.open();
         if (own.size === 0) return ran;
         await Promise.race([...own, looked]);
       }

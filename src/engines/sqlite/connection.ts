@@ -1,10 +1,7 @@
 import { setImmediate, setTimeout } from 'node:timers';
 import { inOwnContext } from '../../shared/own-context.ts';
-import { isLockedError, openSqliteFile, type SqliteDatabase } from './driver.ts';
+import { isLockedError, type SqliteDatabase } from './driver.ts';
 
-// Waits for other processes first, so that the switch to WAL does not fail while they switch.
-const SET_UP = ['PRAGMA busy_timeout = 5000', 'PRAGMA journal_mode = WAL', 'PRAGMA synchronous = FULL'];
-const MAIN_FILE = "SELECT seq, file FROM pragma_database_list WHERE name = 'main'";
 const BEGIN = 'BEGIN IMMEDIATE';
 // The driver waits for a lock with the whole process; between two tries everything else has its turn.
 const BLOCK = 'PRAGMA busy_timeout = 20';
@@ -48,46 +45,8 @@ interface Write {
   reject(error: unknown): void;
 }
 
-const connections = new WeakMap<SqliteDatabase, SqliteConnection>();
-
-/**
- * The connection of a database, or of a file that is opened for it.
- *
- * @throws TypeError for what is neither, and for one that gives integers as BigInt; what the driver throws when it cannot
- *   open the file or set it up.
- */
-export function connectSqlite(dbOrPath: SqliteDatabase | string): SqliteConnection {
-  if (typeof dbOrPath === 'string') {
-    if (!dbOrPath) throw new TypeError('Pass the path of a SQLite file, or an open database.');
-    return setUp(openSqliteFile(dbOrPath), true);
-  }
-  if (typeof dbOrPath?.exec !== 'function' || typeof dbOrPath.prepare !== 'function') {
-    throw new TypeError('Pass a database of libsql, better-sqlite3, node:sqlite or bun:sqlite, or the path of a file.');
-  }
-  let connection = connections.get(dbOrPath);
-  if (!connection) {
-    connection = setUp(dbOrPath, false);
-    connections.set(dbOrPath, connection);
-  }
-  return connection;
-}
-
-function setUp(db: SqliteDatabase, owned: boolean): SqliteConnection {
-  try {
-    for (const pragma of SET_UP) db.exec(pragma);
-    const main = db.prepare(MAIN_FILE).get() as { readonly seq: unknown; readonly file: string | null };
-    // A BigInt never equals a number: a finished event would look unfinished, and run again.
-    if (typeof main.seq !== 'number') {
-      throw new TypeError('This database gives integers as BigInt: pass one that does not, or the path of the file.');
-    }
-    return createConnection(db, Boolean(main.file), owned);
-  } catch (error) {
-    if (owned) db.close();
-    throw error;
-  }
-}
-
-function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean): SqliteConnection {
+/** @param owned - It was opened here, so that it is closed here. */
+export function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean): SqliteConnection {
   const writes: Write[] = [];
   const waiting: (() => void)[] = [];
   const beginnings: (() => void)[] = [];
@@ -146,7 +105,7 @@ function createConnection(db: SqliteDatabase, durable: boolean, owned: boolean):
     for (const [i, write] of group.entries()) write.resolve(results[i]);
   }
 
-  // One that throws fails no other: those beside it are tried again without it.
+  // A write that throws fails no other: those beside it are tried again without it.
   function rejectFaulty(group: readonly Write[], faulty: Write | undefined, error: unknown): void {
     const others = faulty && ++faults <= MOST_FAULTS ? group.filter((write) => write !== faulty) : [];
     for (const write of group) if (!others.includes(write)) write.reject(error);

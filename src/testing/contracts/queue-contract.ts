@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { WebhookHandler, WebhookQueue } from '../../index.ts';
 import { describeContract, newNamespace, type TestRunner, untilAnswered } from './contract.ts';
+import { addressCases } from './queue/addresses.ts';
 import { newReceiver, type OpenQueue, pause, type QueueBench, type QueueCase, type QueueKind } from './queue/bench.ts';
 import { doorCases } from './queue/door.ts';
 import { failureCases } from './queue/failures.ts';
@@ -28,6 +29,7 @@ export const queueContract: readonly QueueCase[] = [
   ...runCases,
   ...failureCases,
   ...letterCases,
+  ...addressCases,
   ...lifecycleCases,
 ];
 

@@ -117,6 +117,25 @@ export async function bury(bench: QueueBench, ...ids: readonly string[]): Promis
   await webhooks.stop();
 }
 
+/** Delivers events to a handler that fails for good, and waits until each is dead, in an order that is known. Stops the receiver. */
+export async function buryEvents(
+  bench: QueueBench,
+  events: readonly (readonly [tenant: string, id: string, type: string])[],
+): Promise<void> {
+  const webhooks = bench.receiver({ ...TENANTS, retry: { attempts: 1 } });
+  webhooks.on('*', () => {
+    throw new Error('cannot');
+  });
+  await webhooks.start();
+  for (const [tenant, id, type] of events) {
+    assert.deepEqual(await deliver(webhooks, bytesOf(id, { type }), { params: { tenant } }), QUEUED);
+    const letter = await bench.until(`${id} to be dead`, () => bench.queue.deadLetters.get({ id, tenant }));
+    // The next event fails in a later millisecond.
+    await bench.until('the next millisecond', () => (Date.now() > letter.failedAtMs ? true : undefined));
+  }
+  await webhooks.stop();
+}
+
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

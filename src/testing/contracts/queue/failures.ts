@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
-import { NonRetryableError, RetryAfterError } from '../../../index.ts';
-import { ATTEMPTS, bytesOf, deliver, deliverAll, pause, QUEUED, type QueueCase, untilState } from './bench.ts';
+import { NonRetryableError, RetryAfterError, type WebhookHandler } from '../../../index.ts';
+import {
+  ATTEMPTS,
+  bytesOf,
+  deliver,
+  deliverAll,
+  pause,
+  QUEUED,
+  type QueueBench,
+  type QueueCase,
+  untilState,
+} from './bench.ts';
 
 // An event is claimed ten times more than it failed before it counts as one that takes its process down.
 const MOST_LOST_CLAIMS = 10;
@@ -106,11 +116,7 @@ export const failureCases: readonly QueueCase[] = [
   {
     name: 'an event that no handler matches is kept with its bytes, apart from what failed, and runs when it is replayed',
     async run(bench) {
-      const before = bench.receiver();
-      before.on('user.deleted', () => assert.fail('of another type'));
-      await before.start();
-      await deliver(before, bytesOf('evt_1'));
-      await untilState(bench, 'evt_1', 'dead');
+      const before = await leaveUnhandled(bench, 'evt_1');
       const stats = await bench.until('an empty queue', async () => {
         const found = await bench.queue.stats();
         return found.active === 0 ? found : undefined;
@@ -144,11 +150,7 @@ export const failureCases: readonly QueueCase[] = [
   {
     name: 'an event without a handler that is delivered again is queued again',
     async run(bench) {
-      const before = bench.receiver();
-      before.on('user.deleted', () => assert.fail('of another type'));
-      await before.start();
-      await deliver(before, bytesOf('evt_1'));
-      await untilState(bench, 'evt_1', 'dead');
+      const before = await leaveUnhandled(bench, 'evt_1');
       await before.stop();
       const after = bench.receiver();
       after.on('user.created', () => undefined);
@@ -221,4 +223,14 @@ export const failureCases: readonly QueueCase[] = [
 async function hashOf(body: Uint8Array): Promise<string> {
   const digest = await crypto.subtle.digest('SHA-256', Uint8Array.from(body));
   return Buffer.from(digest).toString('hex');
+}
+
+/** Delivers an event to workers that have no handler for it, and waits until it is dead. */
+async function leaveUnhandled(bench: QueueBench, id: string): Promise<WebhookHandler> {
+  const webhooks = bench.receiver();
+  webhooks.on('user.deleted', () => assert.fail('of another type'));
+  await webhooks.start();
+  await deliver(webhooks, bytesOf(id));
+  await untilState(bench, id, 'dead');
+  return webhooks;
 }
