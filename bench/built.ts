@@ -5,3 +5,9 @@ export async function importBuilt(): Promise<typeof import('@pathfinder/webhooks
   await ensureBuild();
   return import(new URL('../dist/index.js', import.meta.url).href);
 }
+
+/** Its stores and queues on SQLite, as they ship. */
+export async function importBuiltSqlite(): Promise<typeof import('@pathfinder/webhooks/sqlite')> {
+  await ensureBuild();
+  return import(new URL('../dist/sqlite.js', import.meta.url).href);
+}

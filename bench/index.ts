@@ -3,6 +3,7 @@ import { benchHostile } from './hostile.ts';
 import { benchHttp } from './http.ts';
 import { benchMemory } from './memory.ts';
 import { benchPipeline } from './pipeline.ts';
+import { benchStores } from './stores.ts';
 import { benchTiming } from './timing.ts';
 import { benchVerify } from './verify.ts';
 
@@ -14,6 +15,7 @@ const parts = {
   hostile: benchHostile,
   timing: benchTiming,
   memory: benchMemory,
+  stores: benchStores,
 };
 const named = process.argv.slice(2);
 const gates = [];

@@ -82,6 +82,7 @@ export type {
   DeadLetterQuery,
   DeadLetters,
   Enqueued,
+  QueueClaim,
   QueuedDelivery,
   QueueSlot,
   QueueStats,
@@ -117,6 +118,7 @@ export {
 export type { Handler, HandlerContext, HandlerOptions } from './run/handler-types.ts';
 export type { WebhookPayload, WebhookSecret, WebhookSignature } from './signature.ts';
 export {
+  type AcquiredClaim,
   type Claim,
   type ClaimOptions,
   type DeadReason,

@@ -1,4 +1,4 @@
-import type { DeadReason, WebhookStore } from './store.ts';
+import type { AcquiredClaim, DeadReason, WebhookStore } from './store.ts';
 
 /** A verified delivery as a queue keeps it: the raw bytes, never re-serialised JSON. */
 export interface QueuedDelivery {
@@ -38,15 +38,24 @@ export interface QueueSlot {
   enter(): Promise<void>;
 }
 
+/** A claim that a queue made in its store in the same step in which it took the delivery. */
+export interface QueueClaim {
+  readonly claim: AcquiredClaim;
+  /** A moment before the lease began, of `performance.now()`. */
+  readonly claimedAtMs: number;
+}
+
 /**
  * Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up: at once when it is stopped and
- * the event has left its slot. Without a `slot` an event that has to wait for its lane is a `retry`.
+ * the event has left its slot. Without a `slot` an event that has to wait for its lane is a `retry`. Without a claim that is
+ * `held` the store is asked for one.
  */
 export type QueueWork = (
   delivery: QueuedDelivery,
   attempt: number,
   signal: AbortSignal,
   slot?: QueueSlot,
+  held?: QueueClaim,
 ) => Promise<WorkOutcome>;
 
 /** An event that is dead, with its bytes. */

@@ -39,6 +39,9 @@ export type Claim =
   | { readonly status: 'dead'; readonly failures: number }
   | { readonly status: 'conflict' };
 
+/** The claim of a worker that may run the event. */
+export type AcquiredClaim = Extract<Claim, { readonly status: 'acquired' }>;
+
 /** Options of {@link WebhookStore.claim}. */
 export interface ClaimOptions {
   readonly leaseMs: number;

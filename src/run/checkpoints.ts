@@ -1,10 +1,7 @@
-import type { Claim } from '../store.ts';
+import type { AcquiredClaim } from '../store.ts';
 import type { AskedStore } from './guarded-store.ts';
 import type { Registration } from './handler-types.ts';
 import type { Lease } from './lease.ts';
-
-/** The claim of a worker that may run the event. */
-export type AcquiredClaim = Extract<Claim, { status: 'acquired' }>;
 
 /**
  * What the store remembers of an event's handlers. A store keeps one map of texts for each event; here its names have

@@ -1,4 +1,4 @@
-import type { QueueSlot } from '../queue.ts';
+import type { QueueClaim, QueueSlot } from '../queue.ts';
 import type { WebhookLogger } from '../report/logger.ts';
 import type { RetryPolicy } from '../retry/policy.ts';
 import type { Deadlines } from './deadlines.ts';
@@ -45,4 +45,6 @@ export interface Job {
   readonly bodyHash: string;
   /** The place of its worker, where that can be lent. */
   readonly slot?: QueueSlot | undefined;
+  /** What its queue has claimed already. */
+  readonly held?: QueueClaim | undefined;
 }

@@ -1,8 +1,7 @@
 import { type Outcome, outcomeOfClaim } from '../outcome.ts';
 import { logAboutEvent } from '../report/logger.ts';
 import { isThenable } from '../shared/thenable.ts';
-import type { Claim } from '../store.ts';
-import type { AcquiredClaim } from './checkpoints.ts';
+import type { AcquiredClaim, Claim } from '../store.ts';
 import type { Core, Job } from './core.ts';
 import { startHandlers } from './dispatch.ts';
 import { Execution } from './handler-run.ts';
@@ -26,13 +25,13 @@ export interface Processing {
 export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Promise<Processing> {
   const handlers = core.registry.match(job.event.type);
   if (handlers.length === 0 && !core.policy.keepsUnhandled) return { outcome: { status: 'unhandled' } };
-  const startedAtMs = performance.now();
-  const claiming = claimEvent(core, job);
+  const claimedAtMs = job.held?.claimedAtMs ?? performance.now();
+  const claiming = job.held?.claim ?? claimEvent(core, job);
   let claim = isThenable(claiming) ? await claiming : claiming;
   if (claim.status === 'dead' && core.policy.revivesDead) claim = await revive(core, job);
   if (claim.status !== 'acquired') return { outcome: outcomeOfClaim(claim) };
   if (claim.bodyReplaced) warnOfNewBytes(core, job);
-  const execution = new Execution(core, job, claim, startedAtMs);
+  const execution = new Execution(core, job, claim, claimedAtMs);
   if (killsProcesses(core, claim)) return { outcome: await bury(execution) };
   if (handlers.length === 0) return { outcome: await keepUnhandled(execution) };
   startHandlers(execution, handlers);

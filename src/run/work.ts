@@ -29,14 +29,14 @@ export function createWork(core: Core, hooks: WorkHooks): QueueWork {
     logAboutEvent(core.logger, 'warn', { id, type }, {}, message);
   }
 
-  return async (delivery, _attempt, signal, slot) => {
+  return async (delivery, _attempt, signal, slot, held) => {
     try {
       const startedAtMs = performance.now();
       const { key, eventId, type, created, tenant, body, bodyHash } = delivery;
       // The bytes were verified when they were received. They are read only by a run, after the claim: whatever takes the
       // process down counts as a claim.
       const event = new SignedEvent({ id: eventId, type, created }, body, hooks.applierOf(type));
-      const processing = await processEvent(core, { event, tenant, key, body, bodyHash, slot }, signal);
+      const processing = await processEvent(core, { event, tenant, key, body, bodyHash, slot, held }, signal);
       const outcome = (await processing.recorded) ?? processing.outcome;
       hooks.tellOutcome(event, outcome, startedAtMs);
       if (outcome.status === 'unhandled') warnOfUnhandled(event);

@@ -13,7 +13,7 @@ import { checkNames, duration, type OptionNames, positive } from '../../shared/c
 import { createSteadyClock } from '../../shared/steady-clock.ts';
 import { describeError } from '../../shared/text.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
-import { createWorkers, type Taken } from '../shared/workers.ts';
+import { createWorkers, type Room, type Taken } from '../shared/workers.ts';
 import { type Entry, lettersOf } from './letters.ts';
 import { memoryRowsOf } from './store.ts';
 
@@ -176,7 +176,7 @@ export function memoryQueue(options: MemoryQueueOptions): WebhookQueue {
     return Math.max(0, dueMs - now());
   }
 
-  const source = { take: async (most: number) => takeReady(most), dueInMs };
+  const source = { take: async ({ most }: Room) => takeReady(most()), dueInMs };
   const workers = createWorkers(source, { pollMs: Number.POSITIVE_INFINITY, logger });
 
   return {

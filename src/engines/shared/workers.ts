@@ -1,4 +1,4 @@
-import type { QueuedDelivery, QueueSlot, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
+import type { QueueClaim, QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
 import { durationOrZero, positiveInteger } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
 import { inOwnContext } from '../../shared/own-context.ts';
@@ -17,19 +17,26 @@ export interface Taken {
   readonly attempt: number;
   /** Nothing runs beside it in this process, which it may take down. Default false. */
   readonly alone?: boolean | undefined;
+  /** The claim that came with it. */
+  readonly held?: QueueClaim | undefined;
   /** Records the outcome where the core has not done so. */
   record(outcome: WorkOutcome): Promise<void>;
   /** Lets others run it at once, whatever still runs here. */
   giveBack(): Promise<void>;
 }
 
+/** What there is room for, to be asked at the moment of taking: runs that end together make room for one take. */
+export interface Room {
+  /** How many deliveries. */
+  most(): number;
+  /** Nothing runs in this process, so that it may be a delivery that has to run alone. */
+  isIdle(): boolean;
+}
+
 /** Where the workers find what to run. */
 export interface WorkSource {
-  /**
-   * What is ready, oldest first, and taken by nobody else. `idle`: nothing runs in this process, so that it may be one that
-   * has to run alone.
-   */
-  take(most: number, idle: boolean): Promise<readonly Taken[]>;
+  /** What is ready, oldest first, and taken by nobody else. */
+  take(room: Room): Promise<readonly Taken[]>;
   /** Milliseconds until something is due that is not ready yet. */
   dueInMs(): number | Promise<number>;
 }
@@ -98,9 +105,9 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
     return entry;
   }
 
-  async function runToEnd(taken: Taken, work: QueueWork, signal: AbortSignal, slot: QueueSlot): Promise<void> {
+  async function runToEnd(taken: Taken, work: QueueWork, signal: AbortSignal, slot: HeldSlot): Promise<void> {
     try {
-      await taken.record(await work(taken.delivery, taken.attempt, signal, slot));
+      await taken.record(await work(taken.delivery, taken.attempt, signal, slot, taken.held));
     } catch (err) {
       // The event is not lost: its lease, or its turn in the queue, runs out by itself.
       report({ err, event_id: taken.delivery.eventId }, 'The end of a queued run could not be recorded');
@@ -124,10 +131,10 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 
   /** Takes and starts what there are slots for; none when the queue is stopped meanwhile. */
   async function takeNow(place: Place, most: number): Promise<readonly Run[]> {
-    const room = Math.min(place.slots.free, most);
-    if (!(room > 0) || [...runs].some(({ taken }) => taken.alone)) return [];
+    const room = { most: () => Math.max(0, Math.min(place.slots.free, most)), isIdle: () => runs.size === 0 };
+    if (room.most() === 0 || [...runs].some(({ taken }) => taken.alone)) return [];
     const stopsBefore = stops;
-    const taken = await source.take(room, runs.size === 0);
+    const taken = await source.take(room);
     if (stops === stopsBefore) return taken.map((one) => run(one, place));
     await giveBack(taken);
     return [];
@@ -156,9 +163,8 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
   async function fill(): Promise<number> {
     try {
       while (started && started.slots.free > 0) {
-        const room = started.slots.free;
-        const begun = await takeUp(started, room);
-        if (begun.length < room) return Math.min(pollMs, await source.dueInMs());
+        const begun = await takeUp(started, Number.POSITIVE_INFINITY);
+        if (begun.length === 0) return Math.min(pollMs, await source.dueInMs());
       }
       // All places are taken: the end of a run looks again.
       return MOST_TIMER_MS;

@@ -1,18 +1,15 @@
-import type { Enqueued, QueuedDelivery, QueueStats, WebhookLogger } from '../../index.ts';
+import type { Enqueued, QueueClaim, QueuedDelivery, QueueStats, WebhookLogger } from '../../index.ts';
 import { unheeded } from '../../shared/guard.ts';
 import { type BodyRow, readBody } from './body.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changesOf, prepareAll } from './driver.ts';
-import { type EventRow, type EventRows, isDead, isReplaceable } from './events.ts';
+import { type DueEvent, type EventRow, type EventRows, isDead, isReplaceable } from './events.ts';
 import { queueStatements } from './queue-sql.ts';
 import { ACTIVE, DONE, FREE } from './store-sql.ts';
 
-/** A delivery that one worker has taken off the table for the length of a lease, and what tells that it still has. */
+/** A delivery that a worker has taken, and claimed with that. */
 export interface TakenRow {
-  readonly id: number;
-  readonly token: string | null;
-  readonly dueMs: number;
-  readonly attempt: number;
+  readonly held: QueueClaim;
   /** The runs of the event keep ending without a word: it may be what takes its process down, and its neighbours with it. */
   readonly alone: boolean;
   readonly delivery: QueuedDelivery;
@@ -32,19 +29,15 @@ export interface DeliveryRowsOptions {
 export interface DeliveryRows {
   /** Decides what an event at the door is, and keeps its bytes where they are needed; when full, of what is known only. */
   admit(delivery: QueuedDelivery, full: boolean): Enqueued | 'full';
-  /** What is due, oldest first. One that has to run alone comes by itself, and only when `idle`; none passes it by. */
+  /** Claims what is due, oldest first. One that has to run alone comes by itself, and only when `idle`; none passes it by. */
   take(most: number, idle: boolean): readonly TakenRow[];
   anyDue(): boolean;
   dueInMs(): number;
-  /** Whether neither the core nor anyone else has touched the row since it was taken. */
-  isUntouched(taken: TakenRow): boolean;
-  /** Has an untouched row run again after so long. */
-  delay(taken: TakenRow, ms: number): void;
   countPending(): number;
   stats(): QueueStats;
 }
 
-type DueRow = BodyRow & Pick<EventRow, 'token' | 'attempt' | 'claims' | 'failures' | 'body_hash'>;
+type DueRow = BodyRow & DueEvent & Pick<EventRow, 'body_hash'>;
 
 interface Counted {
   readonly ready: number;
@@ -115,18 +108,14 @@ export function prepareDeliveryRows(
     },
 
     take(most, idle) {
-      const nowMs = now();
-      const dueMs = nowMs + leaseMs;
-      const rows = runnable(sql.due.all(namespace, nowMs, most) as DueRow[], idle);
-      for (const { id } of rows) sql.reserve.run(dueMs, id);
-      return rows.map((row) => ({
-        id: row.id,
-        token: row.token,
-        dueMs,
-        attempt: row.attempt + 1,
-        alone: runsAlone(row),
-        delivery: toDelivery(row),
-      }));
+      const rows = runnable(sql.due.all(namespace, now(), most) as DueRow[], idle);
+      if (rows.length === 0) return [];
+      const claimedAtMs = performance.now();
+      const claims = events.claimDue(rows, leaseMs);
+      return claims.map((claim, i) => {
+        const row = rows[i] as DueRow;
+        return { held: { claim, claimedAtMs }, alone: runsAlone(row), delivery: toDelivery(row) };
+      });
     },
 
     anyDue: () => Boolean(sql.anyDue.get(namespace, now())),
@@ -137,18 +126,11 @@ export function prepareDeliveryRows(
       return row ? row.due_ms - nowMs : Number.POSITIVE_INFINITY;
     },
 
-    isUntouched: ({ id, token, dueMs }) => Boolean(sql.untouched.get(id, token, dueMs)),
-
-    delay({ id, token, dueMs }, ms) {
-      const untilMs = now() + ms;
-      sql.delay.run(untilMs, untilMs, id, token, dueMs);
-    },
-
     countPending: () => (sql.countPending.get(namespace) as { readonly pending: number }).pending,
 
     stats() {
       const nowMs = now();
-      const counted = sql.stats.get(nowMs, nowMs, nowMs, nowMs, namespace) as Counted;
+      const counted = sql.stats.get(nowMs, nowMs, nowMs, namespace) as Counted;
       const { ready, active, delayed, oldest } = counted;
       const { dead, unhandled } = sql.countDead.get(namespace, namespace) as Pick<QueueStats, 'dead' | 'unhandled'>;
       return { ready, active, delayed, dead, unhandled, oldestReadyMs: ready === 0 ? 0 : nowMs - (oldest ?? nowMs) };

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { Claim, ClaimOptions, DeadReason, FailOptions, StoredEvent } from '../../index.ts';
+import type { AcquiredClaim, Claim, ClaimOptions, DeadReason, FailOptions, StoredEvent } from '../../index.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changesOf, prepareAll, type SqliteStatement, type SqliteValue } from './driver.ts';
 import { ACTIVE, DONE, FAILED, FREE, POISON, storeStatements, UNHANDLED } from './store-sql.ts';
@@ -26,6 +26,9 @@ export interface EventRow {
   readonly steps: string | null;
 }
 
+/** What a claim needs of a row that is due. */
+export type DueEvent = Pick<EventRow, 'id' | 'attempt' | 'claims' | 'failures' | 'steps'>;
+
 export interface EventRowsOptions {
   readonly tablePrefix: string;
   readonly retentionMs: number;
@@ -38,6 +41,8 @@ export interface EventRows {
   find(key: string): EventRow | undefined;
   isExpired(row: EventRow): boolean;
   claim(key: string, options: ClaimOptions): Claim;
+  /** Claims rows of a queue that are due. */
+  claimDue(rows: readonly DueEvent[], leaseMs: number): readonly AcquiredClaim[];
   extend(key: string, token: string, leaseMs: number): boolean;
   checkpoint(key: string, token: string, step: string, value: string): 'saved' | 'exists' | 'lost';
   complete(key: string, token: string): boolean;
@@ -68,13 +73,6 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
     sql.forget.run(id);
   }
 
-  function finish({ id, queue }: EventRow): void {
-    sql.complete.run(now() + retentionMs, id);
-    if (queue === null) return;
-    if (keepBodiesMs > 0) sql.keepBody.run(now() + keepBodiesMs, id);
-    else sql.dropBody.run(id);
-  }
-
   function bury(
     reason: DeadReason,
     values: readonly SqliteValue[],
@@ -95,14 +93,7 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
     const steps = sameBody ? row.steps : null;
     const untilMs = nowMs + leaseMs;
     sql.claim.run(token, bodyHash, untilMs, untilMs, untilMs + retentionMs, sameBody ? row.error : null, steps, row.id);
-    const claim = {
-      status: 'acquired',
-      token,
-      attempt: row.attempt + 1,
-      claims: row.claims + 1,
-      failures: row.failures,
-      steps: readSteps(steps),
-    } as const;
+    const claim = acquired({ ...row, steps }, token);
     return sameBody ? claim : { ...claim, bodyReplaced: true };
   }
 
@@ -127,6 +118,13 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
       return fresh;
     },
 
+    claimDue(due, leaseMs) {
+      const token = newToken();
+      const untilMs = now() + leaseMs;
+      sql.claimDue.run(token, untilMs, untilMs, JSON.stringify(due.map(({ id }) => id)));
+      return due.map((row) => acquired(row, token));
+    },
+
     extend(key, token, leaseMs) {
       const untilMs = now() + leaseMs;
       return changes(sql.extend, untilMs, untilMs, untilMs + retentionMs, key, token) === 1;
@@ -143,11 +141,14 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
     },
 
     complete(key, token) {
-      if (changes(sql.completeUnqueued, now() + retentionMs, key, token) === 1) return true;
-      const row = find(key);
-      if (row?.token !== token) return false;
-      if (row.state === ACTIVE) finish(row);
-      return row.state === ACTIVE || row.state === DONE;
+      const nowMs = now();
+      if (changes(sql.complete, nowMs + retentionMs, key, token) === 0) {
+        const row = find(key);
+        return row?.state === DONE && row.token === token;
+      }
+      if (keepBodiesMs > 0) sql.keepBodyOf.run(nowMs + keepBodiesMs, key);
+      else sql.dropBodyOf.run(key);
+      return true;
     },
 
     fail(key, token, { retryInMs, dead, forget: forgets = false, error }) {
@@ -196,6 +197,10 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
       return changes(sql.sweep, nowMs, limit);
     },
   };
+}
+
+function acquired({ attempt, claims, failures, steps }: Omit<DueEvent, 'id'>, token: string): AcquiredClaim {
+  return { status: 'acquired', token, attempt: attempt + 1, claims: claims + 1, failures, steps: readSteps(steps) };
 }
 
 export function isDead({ state }: Pick<EventRow, 'state'>): boolean {

@@ -2,8 +2,6 @@ import { FAILED, FREE, GIVEN_UP, UNHANDLED } from './store-sql.ts';
 
 /** What a queue does to the rows of its store, and to their bodies. Parameters are in the order of the question marks. */
 export function queueStatements(p: string) {
-  // The event as it was taken: nobody has claimed or delayed it since.
-  const untouched = 'id = ? AND token IS ? AND due_ms = ?';
   return {
     insertQueued: `INSERT INTO ${p}event (key, state, attempt, claims, failures, body_hash, until_ms, held, queue, due_ms)
       VALUES (?, ${FREE}, 0, 0, 0, ?, ?, 1, ?, ?) ON CONFLICT (key) DO NOTHING`,
@@ -15,16 +13,12 @@ export function queueStatements(p: string) {
     anyDue: `SELECT 1 FROM ${p}event WHERE queue = ? AND due_ms <= ? LIMIT 1`,
     nextDue: `SELECT due_ms FROM ${p}event WHERE queue = ? AND due_ms > ? ORDER BY due_ms LIMIT 1`,
     // The order of the index, so that a long backlog costs no sorting.
-    due: `SELECT e.token, e.attempt, e.claims, e.failures, e.body_hash, b.* FROM ${p}event e CROSS JOIN ${p}body b
+    due: `SELECT e.attempt, e.claims, e.failures, e.body_hash, e.steps, b.* FROM ${p}event e CROSS JOIN ${p}body b
       WHERE b.id = e.id AND e.queue = ? AND e.due_ms <= ? ORDER BY e.due_ms, e.id LIMIT ?`,
-    reserve: `UPDATE ${p}event SET due_ms = ? WHERE id = ?`,
-    untouched: `SELECT 1 FROM ${p}event WHERE ${untouched}`,
-    delay: `UPDATE ${p}event SET state = ${FREE}, until_ms = ?, due_ms = ? WHERE ${untouched}`,
     countPending: `SELECT count(*) AS pending FROM ${p}event WHERE queue = ? AND due_ms IS NOT NULL`,
-    // An event that is taken and about to be claimed counts as active.
     stats: `SELECT coalesce(sum(active), 0) AS active, coalesce(sum(NOT active AND due_ms <= ?), 0) AS ready,
         coalesce(sum(NOT active AND due_ms > ?), 0) AS delayed, min(CASE WHEN NOT active THEN due_ms END) AS oldest
-      FROM (SELECT due_ms, due_ms > ? AND (until_ms <= ? OR state <> ${FREE}) AS active
+      FROM (SELECT due_ms, due_ms > ? AND state <> ${FREE} AS active
         FROM ${p}event WHERE queue = ? AND due_ms IS NOT NULL)`,
     countDead: `SELECT (SELECT count(*) FROM ${p}event WHERE queue = ? AND ${GIVEN_UP}) AS dead,
       (SELECT count(*) FROM ${p}event WHERE queue = ? AND state = ${UNHANDLED}) AS unhandled`,

@@ -1,6 +1,12 @@
-import { consoleLogger, type QueuedDelivery, type WebhookLogger, type WebhookQueue } from '../../index.ts';
+import {
+  consoleLogger,
+  type FailOptions,
+  type QueuedDelivery,
+  type WebhookLogger,
+  type WebhookQueue,
+} from '../../index.ts';
 import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
-import { noteClaims } from '../shared/taken-claims.ts';
+import { describeError } from '../../shared/text.ts';
 import { createWorkers, type Taken } from '../shared/workers.ts';
 import { type DeliveryRows, prepareDeliveryRows, type TakenRow } from './deliveries.ts';
 import type { SqliteDatabase } from './driver.ts';
@@ -74,27 +80,24 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
   const events = prepareEventRows(connection, { ...settings, now, keepBodiesMs });
   const keyOf = keysIn(settings.namespace);
   const rows = prepareDeliveryRows(connection, events, { ...settings, now, logger, keyOf });
-  const claims = noteClaims(storeOver(connection, events, settings));
+  const store = storeOver(connection, events, settings);
   const pending = pendingGauge(rows, maxPending);
 
-  function toTaken(row: TakenRow): Taken {
-    const { key } = row.delivery;
-    claims.begin(key);
+  function toTaken({ delivery, held, alone }: TakenRow): Taken {
+    const { token, attempt } = held.claim;
+    const free = async (options: FailOptions) => void (await store.fail(delivery.key, token, options));
     return {
-      delivery: row.delivery,
-      attempt: row.attempt,
-      alone: row.alone,
+      delivery,
+      attempt,
+      alone,
+      held,
+      // The store knows what became of the claim, in this very row. A run that could not tell it has the claim still.
       async record(outcome) {
-        claims.end(key);
-        // The store has recorded what became of a claim, in this very row. What was not even claimed is to wait.
-        if (outcome.kind !== 'retry' || !(await connection.read(() => rows.isUntouched(row)))) return;
-        await connection.write(() => rows.delay(row, outcome.inMs));
+        if (outcome.kind !== 'retry') return;
+        const { inMs, error } = outcome;
+        await free({ retryInMs: inMs, error: error === undefined ? undefined : describeError(error) });
       },
-      async giveBack() {
-        const token = claims.end(key);
-        if (token !== undefined) await claims.store.fail(key, token, { retryInMs: 0 });
-        else await connection.write(() => rows.delay(row, 0));
-      },
+      giveBack: () => free({ retryInMs: 0 }),
     };
   }
 
@@ -109,10 +112,10 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
 
   const workers = createWorkers(
     {
-      async take(most, idle) {
+      async take(room) {
         await sweepNowAndThen();
         if (!(await connection.read(() => rows.anyDue()))) return [];
-        return (await connection.write(() => rows.take(most, idle))).map(toTaken);
+        return (await connection.write(() => rows.take(room.most(), room.isIdle()))).map(toTaken);
       },
       dueInMs: () => connection.read(() => rows.dueInMs()),
     },
@@ -129,7 +132,7 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
   return {
     durable: connection.durable,
     shared: connection.durable,
-    store: claims.store,
+    store,
     enqueue,
     start: async (work, startOptions) => workers.start(work, startOptions),
     stop: (stopOptions) => workers.stop(stopOptions),

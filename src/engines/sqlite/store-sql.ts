@@ -94,15 +94,17 @@ export function storeStatements(p: string) {
     claim: `UPDATE ${p}event SET state = ${ACTIVE}, token = ?, attempt = attempt + 1, claims = claims + 1, body_hash = ?,
       until_ms = ?, due_ms = CASE WHEN due_ms IS NOT NULL THEN ? END, expires_ms = CASE WHEN queue IS NULL AND held = 0 THEN ? END, error = ?, steps = ?
       WHERE id = ?`,
+    // Rows of a queue that are due. They share the token, which no other claim of any of them has.
+    claimDue: `UPDATE ${p}event SET state = ${ACTIVE}, token = ?, attempt = attempt + 1, claims = claims + 1, until_ms = ?, due_ms = ?
+      WHERE id IN (SELECT value FROM json_each(?))`,
     extend: `UPDATE ${p}event SET until_ms = ?, due_ms = CASE WHEN due_ms IS NOT NULL THEN ? END,
       expires_ms = CASE WHEN queue IS NULL AND held = 0 THEN ? END WHERE ${owned}`,
     setSteps: `UPDATE ${p}event SET steps = ? WHERE id = ?`,
-    completeUnqueued: `UPDATE ${p}event SET state = ${DONE}, until_ms = 0, held = 0, expires_ms = ?, error = NULL, steps = NULL
-      WHERE ${owned} AND queue IS NULL`,
     complete: `UPDATE ${p}event SET state = ${DONE}, until_ms = 0, held = 0, expires_ms = ?, error = NULL, steps = NULL,
-      due_ms = NULL WHERE id = ?`,
+      due_ms = NULL WHERE ${owned}`,
     dropBody: `DELETE FROM ${p}body WHERE id = ?`,
-    keepBody: `UPDATE ${p}body SET keep_until_ms = ? WHERE id = ?`,
+    dropBodyOf: `DELETE FROM ${p}body WHERE id = (SELECT id FROM ${p}event WHERE key = ?)`,
+    keepBodyOf: `UPDATE ${p}body SET keep_until_ms = ? WHERE id = (SELECT id FROM ${p}event WHERE key = ?)`,
     release: `UPDATE ${p}event SET state = ${FREE}, claims = claims - ?, failures = failures + ?, until_ms = ?, held = ?, error = ?,
       due_ms = CASE WHEN queue IS NOT NULL THEN ? END, expires_ms = CASE WHEN queue IS NULL THEN ? END WHERE ${owned}`,
     bury: `UPDATE ${p}event SET state = ?, claims = claims - ?, failures = failures + ?, until_ms = ?, error = ?, due_ms = NULL,
