@@ -25,6 +25,7 @@ const runnable = [
   'scripts/*.ts',
   'bench/*.ts',
   'bench/http/process.ts',
+  'bench/stores/backlog-process.ts',
   'test/next/*.test.ts',
   'test/support/demo-twins/*.ts',
   'examples/**/*.{ts,tsx}',

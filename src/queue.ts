@@ -32,7 +32,7 @@ export type WorkOutcome =
 
 /** One of the places of a worker: as many events run at a time as there are. */
 export interface QueueSlot {
-  /** The event waits for its lane, and another one may run meanwhile. */
+  /** The event waits for its lane, or its handlers have ended and the store is being told: another one may run meanwhile. */
   leave(): void;
   /** Resolves when the event may go on, before any that is new. */
   enter(): Promise<void>;
@@ -47,7 +47,7 @@ export interface QueueClaim {
 
 /**
  * Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up: at once when it is stopped and
- * the event has left its slot. Without a `slot` an event that has to wait for its lane is a `retry`. Without a claim that is
+ * the event has left its slot. It means this delivery only until the work resolves. Without a `slot` an event that has to wait for its lane is a `retry`. Without a claim that is
  * `held` the store is asked for one.
  */
 export type QueueWork = (
