@@ -12,13 +12,15 @@ const PATH = '/webhooks/pathfinder';
 const folder = new URL('../examples/', import.meta.url);
 const servers = ['express', 'fastify', 'hono', 'fetch', 'nestjs'];
 const called = ['next-app', 'next-pages', 'aws-lambda'];
+// Those of durable-examples.test.ts.
+const durable = ['single-machine', 'split-receiver', 'split-worker', 'transaction'];
 
 beforeAll(() => void vi.stubEnv('PATHFINDER_WEBHOOK_SECRET', SECRET));
 afterAll(() => void vi.unstubAllEnvs());
 
-it('every example is at most 40 lines, and is run here', () => {
+it('every example is at most 40 lines, and is run by a test', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
-  expect(files.sort()).toEqual([...servers, ...called].map((name) => `${name}.ts`).sort());
+  expect(files.sort()).toEqual([...servers, ...called, ...durable].map((name) => `${name}.ts`).sort());
   const long = files.filter((name) => readFileSync(new URL(name, folder), 'utf8').trimEnd().split('\n').length > 40);
   expect(long).toEqual([]);
 });

@@ -99,10 +99,12 @@ export class Lanes {
   }
 }
 
-// Each event that is sent away comes back when those before it should be done, and not all of them at once.
+// Events that are sent away come back one after the other, each when half of those before it should be done: there is room for it
+// by then, and a lane whose events took longer at first does not stand empty.
 function sendAway(line: Line, nowMs: number): number {
-  const turnMs = Math.max(nowMs + line.places.length * line.meanMs, line.takenUntilMs);
-  line.takenUntilMs = turnMs + line.meanMs;
+  const paceMs = line.meanMs / 2;
+  const turnMs = Math.max(nowMs + line.places.length * paceMs, line.takenUntilMs);
+  line.takenUntilMs = turnMs + paceMs;
   return Math.max(LANE_RETRY_MS, turnMs - nowMs);
 }
 

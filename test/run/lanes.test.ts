@@ -52,7 +52,7 @@ describe('the line before a lane', () => {
     expect(await called).toBe(true);
   });
 
-  it('sends away whom there is no room for, each for as long as those before take, and 200 ms at least', () => {
+  it('sends away whom there is no room for, each for half of what those before take, and 200 ms at least', () => {
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers();
     const lanes = new Lanes(false);
@@ -64,9 +64,9 @@ describe('the line before a lane', () => {
       place.leave();
     }
     const [first, second, third] = [sendAway(), sendAway(), sendAway()];
-    expect(first).toBeGreaterThan(1500);
-    expect(first).toBeLessThanOrEqual(1600);
-    expect([Math.round(second - first), Math.round(third - second)]).toEqual([80, 80]);
+    expect(first).toBeGreaterThan(750);
+    expect(first).toBeLessThanOrEqual(800);
+    expect([Math.round(second - first), Math.round(third - second)]).toEqual([40, 40]);
     expect(typeof lanes.enter('free', 1, 'never')).toBe('object');
   });
 
