@@ -17,23 +17,27 @@ const run = promisify(execFile);
  */
 export async function installPacked(fixture: string): Promise<string> {
   await ensureBuild();
+  const folder = await installFixture(fixture);
+  const packing = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+  const { stdout } = await run('npm', packing, { cwd: root });
+  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+  await npm(folder, 'install', '--no-save', `./${filename}`);
+  return folder;
+}
+
+/** Installs what a fixture's lock file names in a new folder outside of the repository, which the caller removes. */
+export async function installFixture(fixture: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'pathfinder-'));
   try {
-    await install(fixture, folder);
+    for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, fixture, file), join(folder, file));
+    await npm(folder, 'ci');
+    return folder;
   } catch (error) {
     rmSync(folder, { recursive: true, force: true });
     throw error;
   }
-  return folder;
 }
 
-async function install(fixture: string, folder: string): Promise<void> {
-  for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, fixture, file), join(folder, file));
-  const npm = (...args: string[]) =>
-    run('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder });
-  const packing = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-  const { stdout } = await run('npm', packing, { cwd: root });
-  const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-  await npm('ci');
-  await npm('install', '--no-save', `./${filename}`);
+function npm(folder: string, ...args: readonly string[]) {
+  return run('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder });
 }

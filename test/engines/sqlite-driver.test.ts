@@ -1,5 +1,7 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type SqliteDatabase, sqliteQueue, sqliteStore } from '@pathfinder/webhooks/sqlite';
 import { describeWebhookQueue, describeWebhookStore } from '@pathfinder/webhooks/testing';
@@ -142,6 +144,37 @@ describe('a path', () => {
       const files = [folder.file(`path-${format}.db`), folder.file(`open-${format}.db`)];
       const output = execFileSync(process.execPath, [bundle, ...files], { cwd: root, encoding: 'utf8' });
       expect(output).toBe('acquired\nacquired\n');
+    },
+  );
+
+  it.each([
+    ['cjs', ['libsql'], 'acquired\n'],
+    ['esm', ['libsql'], 'acquired\n'],
+    // A module of esbuild cannot require what it has not bundled, and a driver requires its native part when it runs.
+    ['esm', [], 'Dynamic require of "'],
+  ] as const)(
+    'that a bundle of esbuild (%s) has opened by a driver of its own, with external: %j',
+    async (format, external, printed) => {
+      const packages = folder.file('node_modules');
+      if (!existsSync(packages)) symlinkSync(join(root, 'node_modules'), packages);
+      const contents = `
+      import Database from 'libsql';
+      import { sqliteStore } from './src/engines/sqlite/index.ts';
+      const store = sqliteStore(new Database(':memory:'));
+      store.claim('k', { leaseMs: 1000, bodyHash: 'h' }).then(({ status }) => console.log(status));`;
+      const outfile = folder.file(`driver-${external.length}-${format}.${format === 'cjs' ? 'cjs' : 'mjs'}`);
+      const stdin = { contents, resolveDir: root, loader: 'ts' } as const;
+      await build({
+        stdin,
+        bundle: true,
+        platform: 'node',
+        format,
+        external: [...external],
+        outfile,
+        logLevel: 'silent',
+      });
+      const { stdout, stderr } = spawnSync(process.execPath, [outfile], { encoding: 'utf8' });
+      expect(stdout + stderr).toContain(printed);
     },
   );
 

@@ -6,12 +6,16 @@ import { databaseFolder, openDatabase, SQLITE_DRIVER } from '../support/sqlite.t
 const folder = databaseFolder();
 
 describeWebhookQueue(
-  `sqliteQueue over ${SQLITE_DRIVER}`,
+  'sqliteQueue, a file for each',
   ({ namespace }) => sqliteQueue(folder.file(`${namespace}.db`), { pollMs: 20 }),
   { runner: { describe, it }, kinds: ['durable', 'shared'] },
 );
 const db = openDatabase(folder.file('one.db'));
-describeWebhookQueue('sqliteQueue, all on one database', (options) => sqliteQueue(db, { ...options, pollMs: 20 }), {
-  runner: { describe, it },
-  kinds: ['durable', 'shared'],
-});
+describeWebhookQueue(
+  `sqliteQueue, all on one database of ${SQLITE_DRIVER}`,
+  (options) => sqliteQueue(db, { ...options, pollMs: 20 }),
+  {
+    runner: { describe, it },
+    kinds: ['durable', 'shared'],
+  },
+);

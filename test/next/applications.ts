@@ -40,7 +40,7 @@ export async function buildApplications(major: string, secret: string): Promise<
     cpSync(join(here, router), application, { recursive: true });
     cpSync(join(folder, 'application'), application, { recursive: true });
     for (const file of ['receiver.ts', 'tsconfig.json']) cpSync(join(here, file), join(application, file));
-    await build(application, secret);
+    await build(application, { PATHFINDER_WEBHOOK_SECRET: secret });
   }
   return {
     folderOf: (router) => join(folder, router),
@@ -49,10 +49,15 @@ export async function buildApplications(major: string, secret: string): Promise<
   };
 }
 
-async function build(application: string, secret: string): Promise<void> {
-  const env = { ...ENVIRONMENT, PATHFINDER_WEBHOOK_SECRET: secret };
+/** `next build`, with other flags where there are some. */
+export async function build(
+  application: string,
+  environment: NodeJS.ProcessEnv,
+  flags: readonly string[] = [],
+): Promise<void> {
+  const env = { ...ENVIRONMENT, ...environment };
   try {
-    await run(process.execPath, [nextIn(application), 'build'], { cwd: application, env, timeout: 300_000 });
+    await run(process.execPath, [nextIn(application), 'build', ...flags], { cwd: application, env, timeout: 300_000 });
   } catch (error) {
     const { stdout, stderr } = error as { readonly stdout?: string; readonly stderr?: string };
     throw new Error(`next build failed:\n${stdout}\n${stderr}`);
@@ -60,10 +65,10 @@ async function build(application: string, secret: string): Promise<void> {
 }
 
 /** `next start` in a process of its own, on a free port. */
-export async function start(application: string, secret: string) {
+export async function start(application: string, environment: NodeJS.ProcessEnv) {
   const child = spawn(process.execPath, [nextIn(application), 'start', '--port', '0', '--hostname', '127.0.0.1'], {
     cwd: application,
-    env: { ...ENVIRONMENT, PATHFINDER_WEBHOOK_SECRET: secret },
+    env: { ...ENVIRONMENT, ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let printed = '';

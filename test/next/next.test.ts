@@ -26,7 +26,7 @@ afterAll(async () => {
 
 describe.each(ROUTERS)(`next start ${MAJOR}, %s`, (router) => {
   const serve = async () => {
-    const { origin, printed, stop } = await start(applications.folderOf(router), SECRET);
+    const { origin, printed, stop } = await start(applications.folderOf(router), { PATHFINDER_WEBHOOK_SECRET: SECRET });
     onTestFinished(() => void stop());
     return { url: `${origin}${PATHS[router]}`, printed };
   };
@@ -48,7 +48,9 @@ describe.each(ROUTERS)(`next start ${MAJOR}, %s`, (router) => {
 
 describe(`next start ${MAJOR}, after`, () => {
   it('drains the queue behind the reply', async () => {
-    const { origin, printed, stop } = await start(applications.folderOf('app-router'), SECRET);
+    const { origin, printed, stop } = await start(applications.folderOf('app-router'), {
+      PATHFINDER_WEBHOOK_SECRET: SECRET,
+    });
     onTestFinished(() => void stop());
     expect((await sendRaw(`${origin}/webhooks/queued`, forged(bodyOf()))).status).toBe(401);
     expect((await sendRaw(`${origin}/webhooks/queued`, signed(bodyOf()))).status).toBe(202);
