@@ -12,6 +12,7 @@ const inProcess = [
   'accept',
   'run/work',
   'run/guards',
+  'run/lanes',
   'run/lease',
   'run/steps',
   'run/signed-event',
@@ -31,6 +32,7 @@ const inProcess = [
   'hmac',
   'limits',
   'retry/retry',
+  'engines/memory-queue',
   'engines/memory-store',
   'engines/store-contract',
 ];

@@ -51,7 +51,7 @@ process.exitCode = isBad ? 1 : 0;
 async function smallRounds(): Promise<readonly string[]> {
   const wins = await runRace(engine);
   const zombie = await runZombie(engine);
-  const poison = await runPoison(engine);
+  const poisons = [await runPoison(engine, 'handler'), await runPoison(engine, 'schema')];
   const shutdown = await runShutdown(engine);
   const checks: readonly (readonly [ok: boolean, found: unknown, what: string])[] = [
     [
@@ -60,7 +60,11 @@ async function smallRounds(): Promise<readonly string[]> {
       'A key had not one winner',
     ],
     [String(zombie.answers) === 'false,lost,false,false' && zombie.completed, zombie, 'A zombie changed something'],
-    [poison.deadLetters.length === 1 && poison.effects === 20, poison, 'A payload that kills was not buried alone'],
+    [
+      poisons.every(({ deadLetters, effects }) => deadLetters.length === 1 && effects === 20),
+      poisons,
+      'A payload that kills was not buried alone',
+    ],
     [
       shutdown.exitCode === 0 && shutdown.claimsLeft + shutdown.lost + shutdown.doubled === 0,
       shutdown,

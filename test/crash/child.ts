@@ -9,6 +9,8 @@ import type { ChildTask, CrashEngine, CrashQueue, Disturbance } from './engine.t
 
 const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 const LANES = 4;
+const takeDown = () => process.kill(process.pid, 'SIGKILL');
+const DEADLY = { '~standard': { version: 1, vendor: 'crash', validate: takeDown } };
 // So long that any kill hits it, with the sender and the workers at work all the time.
 const TWIN_DELAY_MS = 100;
 
@@ -34,9 +36,11 @@ async function runNode({ register, queue, fill, close }: CrashQueue): Promise<vo
     logger: SILENT,
     // A disk that is full fails every run.
     retry: { attempts: 10_000, baseMs: 20, factor: 1 },
+    events: task.killer === 'schema' ? { 'user.deleted': DEADLY as never } : {},
   });
   register(webhooks, task.calm ? workCalmly : work, { outside: task.twin === 'effect-first' });
-  webhooks.on('user.deleted', () => process.kill(process.pid, 'SIGKILL'), { name: POISON });
+  webhooks.on('user.created', () => delay(1), { name: 'in-line', serialBy: ({ id }) => String(id).slice(-1) });
+  webhooks.on('user.deleted', takeDown, { name: POISON });
   const server = createServer(toNodeListener(webhooks));
   server.listen(0, '127.0.0.1');
   await webhooks.start({ concurrency: 10 });

@@ -69,12 +69,14 @@ export function describeCrashes(engine: CrashEngine): void {
       });
     });
 
-    it('buries a payload that takes its process down, and finishes its neighbours', {
-      timeout: PATIENCE_MS,
-    }, async () => {
-      const { crashes, deadLetters, effects } = await runPoison(engine);
-      expect(deadLetters).toEqual([{ id: 'evt_poison', error: expect.stringContaining('took its process down') }]);
-      expect([crashes, effects]).toEqual([10, 20]);
-    });
+    it.each(['handler', 'schema'] as const)(
+      'buries a payload whose %s takes its process down, and finishes its neighbours',
+      { timeout: PATIENCE_MS },
+      async (killer) => {
+        const { crashes, deadLetters, effects } = await runPoison(engine, killer);
+        expect(deadLetters).toEqual([{ id: 'evt_poison', error: expect.stringContaining('took its process down') }]);
+        expect([crashes, effects]).toEqual([10, 20]);
+      },
+    );
   });
 }

@@ -57,6 +57,9 @@ export interface RegisterOptions {
 /** Faults that a run has to find. */
 export type Twin = 'ack-before-commit' | 'mark-first' | 'effect-first' | 'endless-lease' | 'exit-at-once';
 
+/** What takes a process down. */
+export type Killer = 'handler' | 'schema';
+
 /** What a child is told when it is started. */
 export interface ChildTask {
   readonly engine: string;
@@ -70,4 +73,6 @@ export interface ChildTask {
   readonly twin?: Twin | undefined;
   /** Handlers neither fail by chance nor block. Default false. */
   readonly calm?: boolean | undefined;
+  /** What takes the process down that works off a `user.deleted`. Default its handler. */
+  readonly killer?: Killer | undefined;
 }

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import type { QueuedDelivery } from '@pathfinder/webhooks';
 import { type ChildBuild, withChildren } from './children.ts';
 import { RACE_KEYS } from './constants.ts';
-import type { ChildTask, CrashEngine, CrashPlace, CrashQueue, CrashSettings, Twin } from './engine.ts';
-import { createSender } from './sender.ts';
+import type { ChildTask, CrashEngine, CrashPlace, CrashQueue, CrashSettings, Killer, Twin } from './engine.ts';
+import { bodyOf, createSender } from './sender.ts';
 
 const POLL_MS = 10;
 const LANES = 8;
@@ -66,21 +68,25 @@ export interface PoisonReport {
   readonly effects: number;
 }
 
-/** Sends an event that takes each process down that runs it, among others that are sound. */
-export function runPoison(engine: CrashEngine, leaseMs = 200): Promise<PoisonReport> {
+/** Queues an event that takes each process down that works it off, among others that are sound. */
+export function runPoison(engine: CrashEngine, killer: Killer, leaseMs = 200): Promise<PoisonReport> {
   return inPlace(engine, async (place, built) => {
     const opened = await engine.open(place.settings, { leaseMs });
     let port: number | undefined;
     const sender = createSender(() => port);
-    const unsent = new Set([...Array.from({ length: 20 }, (_, i) => `evt_${i}`), 'evt_poison']);
+    const unsent = new Set(Array.from({ length: 20 }, (_, i) => `evt_${i}`));
+    const task = { ...taskFor(engine, place.settings, 'node', leaseMs), killer };
     let crashes = 0;
+    // A receiver that knows nothing of the fault has taken it in, as one of the day before.
+    await opened.queue.enqueue(poisonOf('evt_poison'));
     try {
       for (;;) {
-        const child = built.start(taskFor(engine, place.settings, 'node', leaseMs));
-        port = await child.hear<number>('port').catch(() => undefined);
+        const child = built.start(task);
+        const told = await child.hear<number>('port').catch((error: Error) => error);
+        port = typeof told === 'number' ? told : undefined;
         while (child.process.exitCode === null && child.process.signalCode === null) {
           for (const id of unsent) {
-            if (await sender.send(id, id === 'evt_poison' ? 'user.deleted' : undefined)) unsent.delete(id);
+            if (await sender.send(id)) unsent.delete(id);
           }
           if (unsent.size === 0 && (await isIdle(opened))) {
             const letters = await opened.queue.deadLetters.list();
@@ -89,6 +95,7 @@ export function runPoison(engine: CrashEngine, leaseMs = 200): Promise<PoisonRep
           }
           await delay(POLL_MS);
         }
+        if (child.process.signalCode !== 'SIGKILL') throw told;
         crashes++;
       }
     } finally {
@@ -96,6 +103,13 @@ export function runPoison(engine: CrashEngine, leaseMs = 200): Promise<PoisonRep
       await opened.close();
     }
   });
+}
+
+function poisonOf(id: string): QueuedDelivery {
+  const type = 'user.deleted';
+  const body = Buffer.from(bodyOf(id, type));
+  const bodyHash = createHash('sha256').update(body).digest('hex');
+  return { key: id, eventId: id, type, created: 1, body, bodyHash, headers: {}, receivedAtMs: Date.now() };
 }
 
 export interface ShutdownReport {

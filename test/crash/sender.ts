@@ -78,7 +78,7 @@ function pickOne(some: readonly string[], otherwise: string): string {
   return some[Math.floor(Math.random() * some.length)] ?? otherwise;
 }
 
-function bodyOf(id: string, type: string): Buffer {
+export function bodyOf(id: string, type: string): Buffer {
   const data = { user: { id: 'user_1', username: 'ada', email: 'ada@example.com' } };
   return Buffer.from(JSON.stringify({ id, type, api_version: '1.0', created: 1_709_280_000, data }));
 }
