@@ -47,8 +47,8 @@ export interface QueueClaim {
 
 /**
  * Works off one delivery. Never rejects. `signal` aborts when the queue gives the delivery up: at once when it is stopped and
- * the event has left its slot. It means this delivery only until the work resolves. Without a `slot` an event that has to wait for its lane is a `retry`. Without a claim that is
- * `held` the store is asked for one.
+ * the event has left its slot; it means this delivery only until the work resolves. Without a `slot` an event that has to wait
+ * for its lane is a `retry`. Without a claim that is `held` the store is asked for one.
  */
 export type QueueWork = (
   delivery: QueuedDelivery,

@@ -13,7 +13,8 @@ import { checkNames, duration, type OptionNames, positive } from '../../shared/c
 import { createSteadyClock } from '../../shared/steady-clock.ts';
 import { describeError } from '../../shared/text.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
-import { createWorkers, type Room, type Taken } from '../shared/workers.ts';
+import type { Room, Taken } from '../shared/work-source.ts';
+import { createWorkers } from '../shared/workers.ts';
 import { type Entry, lettersOf } from './letters.ts';
 import { memoryRowsOf } from './store.ts';
 

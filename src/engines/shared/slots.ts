@@ -54,6 +54,7 @@ export class HeldSlot implements QueueSlot {
   }
 
   leave(): void {
+    if (this.#left) return;
     this.#left = true;
     this.#slots.give();
     this.#onLeave();

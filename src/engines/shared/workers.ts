@@ -1,45 +1,16 @@
-import type { QueueClaim, QueuedDelivery, QueueWork, WebhookLogger, WorkOutcome } from '../../index.ts';
+import type { QueueWork, WebhookLogger } from '../../index.ts';
 import { durationOrZero, positiveInteger } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
 import { inOwnContext } from '../../shared/own-context.ts';
 import { MOST_TIMER_MS, within } from '../../shared/time.ts';
 import { HeldSlot, Slots } from './slots.ts';
+import type { Room, Taken, WorkSource } from './work-source.ts';
 
 // How long a stopped handler is waited for: one that heeds its signal needs less, and one that does not never ends.
 const MOST_GRACE_MS = 1000;
 // Deliveries that are given back are written even where no time is left for it.
 const LEAST_WRITE_MS = 100;
 const DRAIN_CONCURRENCY = 10;
-
-/** A delivery that this process may run, until `record` or `giveBack`. */
-export interface Taken {
-  readonly delivery: QueuedDelivery;
-  readonly attempt: number;
-  /** Nothing runs beside it in this process, which it may take down. Default false. */
-  readonly alone?: boolean | undefined;
-  /** The claim that came with it. */
-  readonly held?: QueueClaim | undefined;
-  /** Records the outcome where the core has not done so. */
-  record(outcome: WorkOutcome): Promise<void>;
-  /** Lets others run it at once, whatever still runs here. */
-  giveBack(): Promise<void>;
-}
-
-/** What there is room for, to be asked at the moment of taking: runs that end together make room for one take. */
-export interface Room {
-  /** How many deliveries. */
-  most(): number;
-  /** Nothing runs in this process, so that it may be a delivery that has to run alone. */
-  isIdle(): boolean;
-}
-
-/** Where the workers find what to run. */
-export interface WorkSource {
-  /** What is ready, oldest first, and taken by nobody else. */
-  take(room: Room): Promise<readonly Taken[]>;
-  /** Milliseconds until something is due that is not ready yet. */
-  dueInMs(): number | Promise<number>;
-}
 
 export interface WorkersOptions {
   /** How often to look for what other processes have queued. `Infinity` when there are none. */
@@ -134,9 +105,12 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 
   /** Takes and starts what there are slots for; none when the queue is stopped meanwhile. */
   async function takeNow(place: Place, most: number): Promise<readonly Run[]> {
-    const room = { most: () => Math.max(0, Math.min(place.slots.free, most)), isIdle: () => runs.size === 0 };
-    if (room.most() === 0 || [...runs].some(({ taken }) => taken.alone)) return [];
     const stopsBefore = stops;
+    const room: Room = {
+      most: () => (stops === stopsBefore ? Math.max(0, Math.min(place.slots.free, most)) : 0),
+      isIdle: () => runs.size === 0,
+    };
+    if (room.most() === 0 || [...runs].some(({ taken }) => taken.alone)) return [];
     const taken = await source.take(room);
     if (stops === stopsBefore) return taken.map((one) => run(one, place));
     await giveBack(taken);

@@ -7,7 +7,8 @@ import {
 } from '../../index.ts';
 import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { describeError } from '../../shared/text.ts';
-import { createWorkers, type Taken } from '../shared/workers.ts';
+import type { Taken } from '../shared/work-source.ts';
+import { createWorkers } from '../shared/workers.ts';
 import { type DeliveryRows, prepareDeliveryRows, type TakenRow } from './deliveries.ts';
 import type { SqliteDatabase } from './driver.ts';
 import { prepareEventRows } from './events.ts';
