@@ -18,6 +18,11 @@ const parts = {
   stores: benchStores,
 };
 const named = process.argv.slice(2);
+const unknown = named.filter((name) => !(name in parts));
+if (unknown.length > 0) {
+  console.error(`There is no part ${unknown.join(', ')}: ${Object.keys(parts).join(', ')}.`);
+  process.exit(2);
+}
 const gates = [];
 for (const [name, bench] of Object.entries(parts)) {
   if (named.length === 0 || named.includes(name)) gates.push(...(await bench()));

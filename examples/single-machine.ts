@@ -11,10 +11,10 @@ const webhooks = new WebhookHandler({ secret: process.env.PATHFINDER_WEBHOOK_SEC
 webhooks.on(
   'user.created',
   async ({ data }, context) => {
-    // Remembered: an attempt after this one does not write the mail again.
+    // The step is remembered: an attempt after this one does not write the mail again.
     await context.once('mail', () => console.log(`welcome, ${data.user.username}`));
   },
-  // What is done is remembered under the name, so it stays when the code around it changes.
+  // The name is how the store remembers that this handler is done: it stays when the code around it changes.
   { name: 'welcome' },
 );
 

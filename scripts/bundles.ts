@@ -47,7 +47,7 @@ async function checkWebpack(): Promise<void> {
   const { opened, path } = await runBundle('bundled-by-webpack.cjs', SECRET);
   report('webpack, externals: libsql, a database that was opened', opened, GOOD);
   report('webpack, externals: libsql, a path', path, GOOD);
-  // What another secret signed is a forgery to this receiver: a check that cannot tell would say so here.
+  // A delivery that another secret signed is a forgery to the receiver: a check that cannot tell would say so here.
   const other = await runBundle('bundled-by-webpack.cjs', 'whsec_of_somebody_else');
   report('a receiver with another secret is told apart', other.opened, { statuses: [401, 401], ran: [] });
 }

@@ -12,7 +12,7 @@ const PATH = '/webhooks/pathfinder';
 const folder = new URL('../examples/', import.meta.url);
 const servers = ['express', 'fastify', 'hono', 'fetch', 'nestjs'];
 const called = ['next-app', 'next-pages', 'aws-lambda'];
-// Those of durable-examples.test.ts.
+// The tests of these are in durable-examples.test.ts.
 const durable = ['single-machine', 'split-receiver', 'split-worker', 'transaction'];
 
 beforeAll(() => void vi.stubEnv('PATHFINDER_WEBHOOK_SECRET', SECRET));

@@ -32,7 +32,7 @@ export async function record(
   if (execution.ended.length === 0 && results.every((result) => result.status === 'succeeded')) {
     let completed: boolean;
     try {
-      // What runs next is taken in the same step of the store in which this one is completed, where it groups its writes.
+      // The worker takes its next event meanwhile: a store that groups its writes does both in one commit.
       execution.job.slot?.leave();
       const completing = core.store.complete(lease.key, lease.token);
       completed = isThenable(completing) ? await completing : completing;

@@ -2,7 +2,7 @@ import { WebhookHandler } from '@pathfinder/webhooks';
 import { sqliteQueue } from '@pathfinder/webhooks/sqlite';
 import Database from 'libsql';
 
-// What is bundled: takes a forged delivery and a signed one on a database that it has opened, then on a path.
+// This module is bundled: it takes a forged delivery and a signed one on a database that it has opened, then on a path.
 const { PATHFINDER_WEBHOOK_SECRET: secret, BODY, SIGNATURE, FOLDER } = process.env;
 const body = Buffer.from(BODY);
 

@@ -65,6 +65,27 @@ describe('the workers of sqliteQueue', () => {
     expect(await workOff(30, 10)).toEqual({ commits: 5, most: 10 });
   });
 
+  it('fill the place of an event once, however often it says that it leaves', async () => {
+    const { queue } = open();
+    await fill(queue, 4);
+    let running = 0;
+    let most = 0;
+    let ran = 0;
+    const work: QueueWork = async ({ key }, _attempt, _signal, slot, held) => {
+      most = Math.max(most, ++running);
+      slot?.leave();
+      slot?.leave();
+      await queue.store.complete(key, held?.claim.token ?? '');
+      running--;
+      ran++;
+      return { kind: 'done' };
+    };
+    await queue.start(work, { concurrency: 1 });
+    await vi.waitFor(() => expect(ran).toBe(4));
+    await queue.stop({ timeoutMs: 1000 });
+    expect(most).toBe(1);
+  });
+
   it.each([
     [
       'a failure counts',

@@ -69,16 +69,19 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
     unheeded(() => logger.warn({ maxEntries }, 'memoryStore is full and forgets events before their time'));
   }
 
+  function drop(key: string): void {
+    rows.delete(key);
+    failed.delete(key);
+  }
+
   // Forgets what has not been touched for the longest: a finished event, or a failed one, of which nothing holds the bytes.
   function forgetOldest(nowMs: number): void {
     const done = finished.oldest;
     const doneAtMs = done ? done.untilMs - retentionMs : Number.POSITIVE_INFINITY;
     const mayForgetDone = doneAtMs + requiredMs <= nowMs;
     const [key, row] = failed.entries().next().value ?? [];
-    if (key !== undefined && row && (!mayForgetDone || row.untilMs <= doneAtMs)) {
-      rows.delete(key);
-      failed.delete(key);
-    } else if (done && mayForgetDone) forget(done);
+    if (key !== undefined && row && (!mayForgetDone || row.untilMs <= doneAtMs)) drop(key);
+    else if (done && mayForgetDone) forget(done);
     else
       throw new Error(`memoryStore holds its limit of ${maxEntries} events. Raise maxEntries or use a durable store.`);
   }
@@ -92,8 +95,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
   function findOrForget(key: string, nowMs: number): Row | Finished | undefined {
     const row = rows.get(key);
     if (!row || !isExpired(row, nowMs)) return row;
-    rows.delete(key);
-    failed.delete(key);
+    drop(key);
     return undefined;
   }
 
@@ -221,10 +223,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       return true;
     },
 
-    forget(key) {
-      rows.delete(key);
-      failed.delete(key);
-    },
+    forget: drop,
 
     latest: (entity) => versions.latest(entity),
     advance: (entity, version) => versions.advance(entity, version),
@@ -235,8 +234,7 @@ export function createMemoryRows(options: MemoryStoreOptions): MemoryRows {
       for (const [key, row] of failed) {
         if (swept >= limit) break;
         if (!isExpired(row, nowMs)) continue;
-        rows.delete(key);
-        failed.delete(key);
+        drop(key);
         swept++;
       }
       return swept;

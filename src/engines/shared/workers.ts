@@ -45,7 +45,7 @@ interface Place {
 
 export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOptions): Workers {
   const runs = new Set<Run>();
-  // Those of runs that ended are used again: a signal of its own for each makes a run 7 % slower.
+  // The controllers of runs that ended are used again: a new one for each makes a run 7 % slower.
   const controllers: AbortController[] = [];
   let started: Place | undefined;
   let stops = 0;
