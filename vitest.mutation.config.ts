@@ -13,6 +13,7 @@ const inProcess = [
   'run/work',
   'run/guards',
   'run/lanes',
+  'run/lent-slot',
   'run/lease',
   'run/steps',
   'run/signed-event',
