@@ -1,4 +1,10 @@
+import { copyFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { defineConfig } from 'tsup';
+import { buildEntries } from './scripts/entries.ts';
+
+// The command line runs the library that lies beside it in dist, and brings no second copy of it along.
+const library = new Map(Object.entries(buildEntries()).map(([name, source]) => [resolve(source), `./${name}.js`]));
 
 export default defineConfig({
   entry: { cli: 'src/cli/index.ts' },
@@ -8,9 +14,31 @@ export default defineConfig({
   target: 'node20',
   tsconfig: 'tsconfig.src.json',
   dts: false,
-  splitting: false,
+  // A command's own code is loaded when it is called.
+  splitting: true,
+  minifyWhitespace: true,
   sourcemap: false,
   clean: false,
   removeNodeProtocol: false,
   external: ['#hmac', /^node:/],
+  noExternal: ['commander'],
+  // Commander is CommonJS, and asks for modules of Node with `require`.
+  banner: {
+    js: [
+      '/*! Contains commander, MIT License (c) TJ Holowaychuk: cli.LICENSE.txt */',
+      "import { createRequire as requireFrom } from 'node:module'; const require = requireFrom(import.meta.url);",
+    ].join('\n'),
+  },
+  esbuildPlugins: [
+    {
+      name: 'library',
+      setup(build) {
+        build.onResolve({ filter: /^\.{1,2}\// }, ({ path, resolveDir }) => {
+          const built = library.get(resolve(resolveDir, path));
+          return built === undefined ? undefined : { path: built, external: true };
+        });
+      },
+    },
+  ],
+  onSuccess: () => copyFile('node_modules/commander/LICENSE', 'dist/cli.LICENSE.txt'),
 });

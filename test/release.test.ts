@@ -9,7 +9,8 @@ const modules = ['index', 'hmac/node', 'hmac/portable', 'hmac/workerd'].flatMap(
   endings.map((end) => `dist/${name}.${end}`),
 );
 const whole = [
-  ...['package.json', 'README.md', 'LICENSE', 'dist/cli.js', 'dist/hmac/portable.LICENSE.txt'],
+  ...['package.json', 'README.md', 'LICENSE', 'dist/hmac/portable.LICENSE.txt'],
+  ...['dist/cli.js', 'dist/cli.LICENSE.txt'],
   ...modules,
   ...['dist/chunk-A5423LSN.js', 'dist/chunk-A5423LSN.cjs', 'dist/read-node-body-BSSLaiEV.d.cts'],
 ];
@@ -44,6 +45,8 @@ describe('what a release reaches', () => {
     'dist/chunk-BBBBBBBB.js': '',
     'dist/index.d.cts': "export { A } from './index-CCCCCCCC.cjs';",
     'dist/index-CCCCCCCC.d.cts': '',
+    'dist/cli.js': 'import{f}from"./send-FFFFFFFF.js";',
+    'dist/send-FFFFFFFF.js': '',
     'dist/hmac/node.cjs': "const c = require('../chunk-DDDDDDDD.cjs');",
     'dist/chunk-DDDDDDDD.cjs': '',
   };
@@ -59,9 +62,9 @@ describe('what a release reaches', () => {
     ]);
   });
 
-  it('has at most 300 kB packed', () => {
-    expect(problemsOfSize(300_000)).toEqual([]);
-    expect(problemsOfSize(300_001)).toEqual(['It has 300001 bytes packed, at most 300000.']);
+  it('has at most 360 kB packed', () => {
+    expect(problemsOfSize(360_000)).toEqual([]);
+    expect(problemsOfSize(360_001)).toEqual(['It has 360001 bytes packed, at most 360000.']);
   });
 });
 

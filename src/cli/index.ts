@@ -1,22 +1,27 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module';
+import { run } from './run.ts';
 
-const { version } = createRequire(import.meta.url)('@pathfinder/webhooks/package.json') as { version: string };
+const interrupt = new AbortController();
 
-const usage = `pathfinder-webhooks ${version}
+// The first Ctrl-C lets a command clean up; the second one does not wait for it.
+process.on('SIGINT', () => {
+  if (interrupt.signal.aborted) process.exit(130);
+  interrupt.abort();
+});
+process.on('SIGTERM', () => interrupt.abort());
 
-Usage: pathfinder-webhooks [option]
+// A reader such as `head` may close its end, which is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
 
-  -v, --version   print the version
-  -h, --help      print this text
-`;
-
-const [argument] = process.argv.slice(2);
-if (argument === '-v' || argument === '--version') {
-  console.log(version);
-} else if (argument === undefined || argument === '-h' || argument === '--help') {
-  process.stdout.write(usage);
-} else {
-  process.stderr.write(`Unknown argument: ${argument}\n\n${usage}`);
-  process.exitCode = 2;
-}
+const { env, stdin, stdout, stderr } = process;
+process.exitCode = await run(process.argv.slice(2), {
+  env,
+  cwd: process.cwd(),
+  stdin,
+  stdout,
+  stderr,
+  signal: interrupt.signal,
+});

@@ -38,15 +38,16 @@ export {
 } from './diagnose/diagnose.ts';
 export type { SecretCause } from './diagnose/secret-slips.ts';
 export type { HeadersLike } from './diagnose/signature-header.ts';
+export type { DeliveryRequest, SignedBody } from './fixtures/delivery-request.ts';
 export {
   type DeepPartial,
   type SampleEventOptions,
   type SampleOverrides,
   sampleEvent,
 } from './fixtures/sample-event.ts';
+export { loadFixture, type SavedDelivery, saveFixture } from './fixtures/saved-delivery.ts';
 export { secretFingerprint, signWebhookPayload } from './fixtures/sign.ts';
 export {
-  type SignedBody,
   type SignedEventOptions,
   type SignedRequest,
   type SignedRequestOptions,

@@ -1,0 +1,11 @@
+import type { GlobalOptions, Printer } from './printer.ts';
+import type { Settings } from './settings.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a command is run with. */
+export interface Context {
+  readonly terminal: Terminal;
+  readonly printer: Printer;
+  readonly settings: Settings;
+  readonly globals: GlobalOptions;
+}
