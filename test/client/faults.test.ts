@@ -47,7 +47,7 @@ async function failureOf(work: Promise<unknown>): Promise<PathfinderApiError> {
   return error;
 }
 
-describe('retries', () => {
+describe('row H5: retries', () => {
   it.each([429, 502, 503, 504])(
     'repeats what is idempotent after %i, with growing waits, and succeeds',
     async (status) => {
@@ -185,7 +185,7 @@ describe('retries', () => {
   });
 });
 
-describe('limits', () => {
+describe('row H6: limits', () => {
   it('gives up at the deadline when nothing is answered', async () => {
     const server = await serverWith(undefined);
     const { client } = clientOf(server.url, { timeoutMs: 60 });
@@ -295,7 +295,7 @@ describe('limits', () => {
   });
 });
 
-describe('redirects', () => {
+describe('row H1: redirects', () => {
   it.each([301, 302, 303, 304, 307, 308])(
     'does not follow %i: the other server sees no token, nor anything',
     async (status) => {
@@ -419,7 +419,7 @@ describe('answers', () => {
   });
 });
 
-describe('the token', () => {
+describe('row H2: the token', () => {
   it('is in no error, inspection or JSON, even when the API or the fetch gives it back', async () => {
     const secret = randomBytes(16).toString('hex');
     const echo = `Bearer ${TOKEN} and ${secret} \u001b[2J\nline`;
@@ -476,7 +476,7 @@ describe('the token', () => {
   });
 });
 
-describe('the options', () => {
+describe('row H4: the options', () => {
   const construct = (options: Partial<PathfinderWebhooksClientOptions>) => () =>
     new PathfinderWebhooksClient({ token: TOKEN, baseUrl: 'https://api.example.com', ...options });
 
