@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { Command } from 'commander';
+import { declareCheck } from './commands/check.ts';
 import { declareDeadLetters } from './commands/dead-letters.ts';
 import { declareDoctor } from './commands/doctor.ts';
 import { declareEndpoints } from './commands/endpoints.ts';
@@ -24,6 +25,7 @@ const COMMANDS: readonly Declare[] = [
   declareListen,
   declareReplay,
   declareDoctor,
+  declareCheck,
   declareVerify,
   declareSign,
   declareEvents,

@@ -53,9 +53,12 @@ export async function commandLine(
   return { code, ...written };
 }
 
+/** Has something done when a test has finished. A test that runs beside others passes its own. */
+export type OnTestFinished = (work: () => void | Promise<void>) => void;
+
 /** A folder that goes when the test has finished. */
-export function emptyFolder(): string {
+export function emptyFolder(whenFinished: OnTestFinished = onTestFinished): string {
   const folder = mkdtempSync(join(tmpdir(), 'pathfinder-cli-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  whenFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { onTestFinished } from 'vitest';
+import type { OnTestFinished } from './command-line.ts';
 
 /** A request as it arrived. */
 export interface Received {
@@ -12,12 +13,15 @@ export interface Received {
 }
 
 /** A server on a free port of this machine, which goes when the test has finished. */
-export async function serverWith(listener: RequestListener): Promise<URL> {
+export async function serverWith(
+  listener: RequestListener,
+  whenFinished: OnTestFinished = onTestFinished,
+): Promise<URL> {
   const server = createServer(listener);
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
   });
-  onTestFinished(() => {
+  whenFinished(() => {
     server.close();
     server.closeAllConnections();
   });
