@@ -1,5 +1,6 @@
 import { WebhookError } from '../errors.ts';
 import type { HandlerFailure } from '../outcome.ts';
+import { publishHandlerEnded } from '../report/channels.ts';
 import { logAboutEvent } from '../report/logger.ts';
 import { sleep, within } from '../shared/time.ts';
 import type { AcquiredClaim } from '../store.ts';
@@ -155,6 +156,8 @@ export class HandlerRun implements Deadline {
     this.execution.core.deadlines.remove(this);
     this.#ended = true;
     this.#close(result);
+    const { event, tenant } = this.execution.job;
+    publishHandlerEnded(event, tenant, this.registration.name, result);
     return result;
   }
 

@@ -29,6 +29,17 @@ export {
   type StoreKind,
   storeContract,
 } from './contracts/store-contract.ts';
+export { type DeliverOptions, type DeliveryResult, deliver } from './deliver/deliver.ts';
+export { type MatcherResult, type RefusalCode, type WebhookMatchers, webhookMatchers } from './deliver/matchers.ts';
+export type { HandlerRunRecord } from './deliver/runs.ts';
+export type {
+  DeliveryTarget,
+  FetchObject,
+  FetchTarget,
+  FunctionKind,
+  InjectTarget,
+  NodeTarget,
+} from './deliver/target.ts';
 export type { BodyCause } from './diagnose/body-slips.ts';
 export {
   diagnoseSignature,

@@ -170,7 +170,7 @@ function noJson(body: Uint8Array): Readonly<Record<string, Buffer>> {
 }
 
 /** Sends forgeries, each of which has to be refused on purpose: a fault is how a crash looks from outside. */
-export async function allRefused(bench: Bench, forgeries: readonly Outgoing[], what: string): Promise<Finding> {
+async function allRefused(bench: Bench, forgeries: readonly Outgoing[], what: string): Promise<Finding> {
   const statuses = new Set<string>();
   for (const [i, forgery] of forgeries.entries()) {
     const { status, said } = await bench.forge(forgery);
