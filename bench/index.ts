@@ -1,3 +1,4 @@
+import { benchCli } from './cli.ts';
 import { printGates } from './harness.ts';
 import { benchHostile } from './hostile.ts';
 import { benchHttp } from './http.ts';
@@ -16,6 +17,7 @@ const parts = {
   timing: benchTiming,
   memory: benchMemory,
   stores: benchStores,
+  cli: benchCli,
 };
 const named = process.argv.slice(2);
 const unknown = named.filter((name) => !(name in parts));

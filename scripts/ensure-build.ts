@@ -25,8 +25,8 @@ export async function ensureBuild(): Promise<void> {
 }
 
 function isFresh(): boolean {
-  // The build of the CLI is the last to be written.
-  const built = changedAt(join(root, 'dist', 'cli.js'));
+  // Copied when all else of the last build is written.
+  const built = changedAt(join(root, 'dist', 'cli.LICENSE.txt'));
   const inputs = ['src', 'package.json', 'scripts/entries.ts', 'tsup.config.ts', 'tsup.cli.config.ts'];
   return built > 0 && inputs.every((input) => newest(join(root, input)) <= built);
 }
