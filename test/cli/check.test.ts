@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
+import type { RequestListener } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebhookHandler } from '@pathfinder/webhooks';
@@ -7,7 +8,7 @@ import { toExpressHandler } from '@pathfinder/webhooks/express';
 import { toFastifyPlugin } from '@pathfinder/webhooks/fastify';
 import { toFetchHandler } from '@pathfinder/webhooks/fetch';
 import { toHonoHandler } from '@pathfinder/webhooks/hono';
-import { toNextRoute } from '@pathfinder/webhooks/next';
+import { toNextApiHandler, toNextRoute } from '@pathfinder/webhooks/next';
 import { toNodeListener } from '@pathfinder/webhooks/node';
 import express from 'express';
 // @ts-expect-error: Express 4 without its types, which are those of Express 5 as far as they are used here.
@@ -15,6 +16,7 @@ import express4 from 'express4';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { ensureBuild } from '../../scripts/ensure-build.ts';
 import { CASES } from '../../src/cli/actions/check/cases.ts';
 import { webListener } from '../adapters/bridges.ts';
 import { childReceiver } from '../support/check/children.ts';
@@ -58,6 +60,7 @@ describe('check passes this package', () => {
   const mounts: Readonly<Record<string, (webhooks: WebhookHandler, whenFinished: OnTestFinished) => Promise<URL>>> = {
     node: (webhooks, end) => serverWith(toNodeListener(webhooks), end),
     fetch: (webhooks, end) => serverWith(webListener(toFetchHandler(webhooks)), end),
+    'next, Pages Router': (webhooks, end) => serverWith(toNextApiHandler(webhooks) as RequestListener, end),
     next: (webhooks, end) => serverWith(webListener(toNextRoute(webhooks)), end),
     hono(webhooks, end) {
       const app = new Hono();
@@ -100,6 +103,20 @@ describe('check passes this package', () => {
       warned: [],
       skipped: ['restart_keeps', 'restart_remembers', 'secret_in_log'],
     });
+  });
+});
+
+describe('check passes this package with a durable queue', () => {
+  it('in a process that is killed between two deliveries', { timeout: 120_000 }, async ({ onTestFinished }) => {
+    await ensureBuild();
+    const { url, folder, restart } = await childReceiver(
+      (port, at) => [process.execPath, here('durable.mjs'), port, at],
+      { DURABLE_SECRET: SECRET },
+      onTestFinished,
+    );
+    const observed = ['--effects', join(folder, 'effects'), '--log', join(folder, 'log'), '--restart', restart];
+    const { code, failed, warned, skipped } = await check(url, observed);
+    expect({ code, failed, warned, skipped }).toEqual({ code: 0, failed: [], warned: [], skipped: [] });
   });
 });
 

@@ -121,6 +121,8 @@ describe('dead-letters', () => {
     }
     expect([existsSync(join(cwd, 'none.db')), tables()]).toEqual([false, [{ name: 'mine' }]]);
     foreign.close();
+    writeFileSync(join(cwd, 'broken.db'), `SQLite format 3\0${'x'.repeat(4096)}`);
+    expect((await commandLine('dlq list --store broken.db', { cwd })).code).toBe(3);
     expect((await commandLine('dlq list', { cwd })).code).toBe(3);
     expect((await commandLine('dlq list --store mysql://localhost', { cwd })).code).toBe(2);
   });

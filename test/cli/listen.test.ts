@@ -58,7 +58,10 @@ describe('listen', () => {
     await post(delivery('evt_test_1').toRequest(url));
     await post(delivery('evt_test_2').tampered().toRequest(url));
     const { code, stdout, stderr } = await run;
-    expect([code, stderr]).toEqual([0, '']);
+    expect([code, JSON.parse(stderr)]).toEqual([
+      0,
+      { listening: `http://127.0.0.1:${server.port}/webhooks/pathfinder` },
+    ]);
     const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/) as string;
     const number = expect.any(Number) as number;
     expect(linesOf(stdout)).toEqual([

@@ -340,7 +340,7 @@ describe('send refuses, before it sends anything,', () => {
       'a count that is none',
       ['user.created', '--repeat', '0'],
       2,
-      "option '--repeat <count>' argument '0' is invalid. It must be a whole number from 1 to 1000000.",
+      "option '--repeat <count>' argument '0' is invalid. It must be a whole number from 1 to 100000.",
       'See --help for what it takes.',
     ],
     [

@@ -145,7 +145,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
     });
   });
 
-  it('keeps an id within its segment of the path, whatever is in it', async () => {
+  it('row H3: keeps an id within its segment of the path, whatever is in it', async () => {
     const server = await opened(serverThat(() => ({ status: 200, body: '{}' })));
     const plain = new PathfinderWebhooksClient({ token: 'tok', baseUrl: server.url });
     const ids = fc.oneof(

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type RequestListener } from 'node:http';
 import { join } from 'node:path';
@@ -218,10 +219,18 @@ describe('the matchers', () => {
 });
 
 describe('a saved delivery', () => {
+  /** The body that a shell would give to curl. */
+  function sentByCurl(command: string): Buffer {
+    const stub = `curl() { for last do :; done; if [ "$last" = @- ]; then cat; else printf %s "$last"; fi; }\n`;
+    return execFileSync('sh', ['-c', stub + command]);
+  }
+
   it.each([
     ['text', Buffer.from('{"id":"évt"}\r\n')],
     ['a byte order mark', Buffer.from([0xef, 0xbb, 0xbf, 0x7b, 0x7d])],
     ['bytes that are no text', Buffer.from([0, 255, 254, 10])],
+    ['every byte there is', Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))],
+    ['what printf and shells take for more than itself', Buffer.from("-n %s \\n '$HOME' `id` \u009b2J")],
     ['nothing', Buffer.alloc(0)],
   ])('has the same bytes again: %s', async (_, body) => {
     const path = join(emptyFolder(), 'saved.json');
@@ -231,6 +240,8 @@ describe('a saved delivery', () => {
     expect({ url, method, headers, body: Buffer.from(loaded) }).toEqual({ ...delivery, body });
     expect(Buffer.from(await toRequest('http://localhost/z').arrayBuffer())).toEqual(body);
     expect(curl()).toContain("curl -X POST 'http://localhost:3000/x?y=1'");
+    expect(sentByCurl(curl())).toEqual(body);
+    expect(curl()).not.toMatch(/[^\P{C}\r\n\t]/u);
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 

@@ -35,6 +35,7 @@ export async function listen(context: Context, options: ListenOptions): Promise<
     'dim',
     `  ${secrets.map((secret) => `secret ${secretFingerprint(secret)}`).join(', ')}`,
   ]);
+  printer.noteData({ listening: url, ...(target && { forwarding: target.href }) });
   if (target) printer.note(['bold', 'Forwarding  '], target.href);
   printer.note(['dim', `Waiting for the first event. Try: pathfinder-webhooks send user.created --to ${url}`]);
   await new Promise<void>((resolve) => {

@@ -18,7 +18,7 @@ export const declareSend: Declare = (program, runner) => {
     .option('--raw <path>', 'sign and send the bytes of this file, whatever they are; - reads stdin')
     .option('--resign', 'with --file: sign it anew with the secret at hand')
     .option('--id <id>', 'the id of the event (default: evt_test_ and 32 random digits)')
-    .option('--repeat <count>', 'send so many events, each with its own id', wholeNumber(1, 1_000_000))
+    .option('--repeat <count>', 'send so many events, each with its own id', wholeNumber(1, 100_000))
     .option('--concurrency <count>', 'so many at a time (default: 1)', wholeNumber(1, 1000))
     .option('--rate <per-second>', 'at most so many in a second', positiveNumber)
     .option('--duplicate', 'send each event twice')

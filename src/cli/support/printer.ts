@@ -29,6 +29,8 @@ export interface Printer {
   data(value: unknown): void;
   /** A remark: to stderr, and nowhere with `--json` or `--quiet`. */
   note(...parts: readonly Part[]): void;
+  /** A remark for programs: a line of JSON to stderr, and nowhere without `--json`. */
+  noteData(value: unknown): void;
   /** A warning: to stderr, whatever the options. */
   warn(text: string): void;
   /** How far long work has come: a line that is written over, where stderr is a terminal. An empty one ends it. */
@@ -82,6 +84,9 @@ export function createPrinter(terminal: Terminal, options: GlobalOptions): Print
     },
     note(...parts) {
       if (!json && !quiet) tell(parts);
+    },
+    noteData(value) {
+      if (json && !quiet) stderr.write(`${plainJson(value)}\n`);
     },
     warn(text) {
       if (json) stderr.write(`${plainJson({ warning: text })}\n`);

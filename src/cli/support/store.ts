@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { openSqliteFile, type SqliteDatabase } from '../../engines/sqlite/driver.ts';
 import { sqliteQueue } from '../../engines/sqlite/index.ts';
 import type { WebhookQueue } from '../../index.ts';
+import { messageOf } from '../../shared/text.ts';
 import type { Context } from './context.ts';
 import { CliError } from './failure.ts';
 import { fileProblem } from './files.ts';
@@ -46,6 +47,10 @@ export async function withQueue<T>(
   const db = openDatabase(path, given);
   try {
     return await work(sqliteQueue(db, { ...(namespace !== undefined && { namespace }), logger: SILENT }));
+  } catch (error) {
+    // A TypeError is about what was asked for, and a failure of the command has its own cure; the rest is the database's.
+    if (error instanceof CliError || error instanceof TypeError || terminal.signal.aborted) throw error;
+    throw notAStore(given, messageOf(error));
   } finally {
     db.close();
   }
@@ -53,11 +58,27 @@ export async function withQueue<T>(
 
 function openDatabase(path: string, shown: string): SqliteDatabase {
   if (!isSqlite(path, shown)) throw notAStore(shown, 'it is no SQLite database');
-  const db = openSqliteFile(path);
-  const found = db.prepare("SELECT count(*) AS found FROM sqlite_master WHERE type = 'table' AND name = ?").get(TABLE);
-  if (Number((found as { found: number | bigint }).found) === 1) return db;
+  const db = openWithDriver(path);
+  let why = 'no handler has used it as its queue or store';
+  try {
+    const found = db
+      .prepare("SELECT count(*) AS found FROM sqlite_master WHERE type = 'table' AND name = ?")
+      .get(TABLE);
+    if (Number((found as { found: number | bigint }).found) === 1) return db;
+  } catch (error) {
+    why = messageOf(error);
+  }
   db.close();
-  throw notAStore(shown, 'no handler has used it as its queue or store');
+  throw notAStore(shown, why);
+}
+
+function openWithDriver(path: string): SqliteDatabase {
+  try {
+    return openSqliteFile(path);
+  } catch (error) {
+    const [, cause = '', cure = ''] = /^(.*?\.) (.*)$/s.exec(messageOf(error)) ?? [];
+    throw new CliError('setup', 'no_sqlite_driver', cause || messageOf(error), cure || 'Check the file.');
+  }
 }
 
 function isSqlite(path: string, shown: string): boolean {

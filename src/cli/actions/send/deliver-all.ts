@@ -6,6 +6,7 @@ import type { Setting } from '../../support/settings.ts';
 import type { Outgoing } from './outgoing.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+const MOST_KEPT_BYTES = 4096;
 
 /** A request, and what came of it. */
 export interface Sending {
@@ -56,7 +57,9 @@ async function deliverOne(context: Context, outgoing: Outgoing, options: Deliver
   const sent = { label, id, type, bytes: body.length };
   try {
     const reply = await exchange(url, { headers, body }, { timeoutMs: timeout, signal: context.terminal.signal });
-    return { outgoing: sent, reply, error: undefined };
+    // Of thousands of replies only the start is kept.
+    const kept = options.count > 1 ? Buffer.from(reply.body.subarray(0, MOST_KEPT_BYTES)) : reply.body;
+    return { outgoing: sent, reply: { ...reply, body: kept }, error: undefined };
   } catch (error) {
     if (error instanceof CliError) return { outgoing: sent, reply: undefined, error };
     throw error;
