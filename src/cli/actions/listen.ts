@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { secretFingerprint } from '../../testing/index.ts';
 import type { Context } from '../support/context.ts';
 import { CliError, EXIT, usage } from '../support/failure.ts';
+import { interrupted } from '../support/interrupted.ts';
 import { findSecret, otherSecrets, readSecret } from '../support/settings.ts';
 import { checkLocal, isLocalName, readTarget } from '../support/target.ts';
 import { type ListenOptions, PATH } from './listen/options.ts';
@@ -38,10 +39,7 @@ export async function listen(context: Context, options: ListenOptions): Promise<
   printer.noteData({ listening: url, ...(target && { forwarding: target.href }) });
   if (target) printer.note(['bold', 'Forwarding  '], target.href);
   printer.note(['dim', `Waiting for the first event. Try: pathfinder-webhooks send user.created --to ${url}`]);
-  await new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  await interrupted(signal);
   server.close();
   // The last reply is out by now, or its sender has to ask again.
   setImmediate(() => server.closeAllConnections());

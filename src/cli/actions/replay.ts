@@ -5,6 +5,7 @@ import type { SavedDelivery } from '../../testing/fixtures/saved-delivery.ts';
 import type { Context } from '../support/context.ts';
 import { CliError, EXIT } from '../support/failure.ts';
 import { fileProblem } from '../support/files.ts';
+import { type EventNames, membersOf, namesIn } from '../support/json.ts';
 import { readSaved } from '../support/saved.ts';
 import { readSecret } from '../support/settings.ts';
 import { signRaw } from '../support/sign-raw.ts';
@@ -26,11 +27,9 @@ export interface ReplayOptions {
   readonly dryRun?: boolean;
 }
 
-interface Saved {
+interface Saved extends EventNames {
   readonly path: string;
   readonly delivery: SavedDelivery;
-  readonly id: string | undefined;
-  readonly type: string | undefined;
 }
 
 /** Sends saved deliveries again. */
@@ -106,8 +105,8 @@ function outgoingOf(
 }
 
 function withId({ body }: SavedDelivery, path: string, id: string): Buffer {
-  const event = parsed(body);
-  if (event?.id === undefined) {
+  const event = membersOf(body);
+  if (event.id === undefined) {
     throw new CliError(
       'usage',
       'no_event',
@@ -116,18 +115,4 @@ function withId({ body }: SavedDelivery, path: string, id: string): Buffer {
     );
   }
   return Buffer.from(JSON.stringify({ ...event, id }));
-}
-
-function namesIn(body: Uint8Array): { readonly id: string | undefined; readonly type: string | undefined } {
-  const { id, type } = parsed(body) ?? {};
-  return { id: typeof id === 'string' ? id : undefined, type: typeof type === 'string' ? type : undefined };
-}
-
-function parsed(body: Uint8Array): Readonly<Record<string, unknown>> | undefined {
-  try {
-    const value = JSON.parse(Buffer.from(body).toString('utf8')) as unknown;
-    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@ import { createSandbox, type Sandbox, type SandboxAttempt } from '../../testing/
 import type { Context } from '../support/context.ts';
 import { checkEventType } from '../support/event-input.ts';
 import { CliError, EXIT, usage } from '../support/failure.ts';
+import { interrupted } from '../support/interrupted.ts';
 import { readSecret } from '../support/settings.ts';
 import { checkLocal, readTarget } from '../support/target.ts';
 
@@ -39,10 +40,7 @@ export async function sandbox(context: Context, options: SandboxCommandOptions):
     printer.line(['bold', 'PATHFINDER_API_URL'], `=${box.url}`);
     printer.line(['bold', 'PATHFINDER_API_TOKEN'], `=${box.token}`);
     printer.note(['dim', `Seed ${box.seed}. Try with these set: pathfinder-webhooks endpoints list. Ctrl-C ends it.`]);
-    await new Promise<void>((resolve) => {
-      if (terminal.signal.aborted) resolve();
-      else terminal.signal.addEventListener('abort', () => resolve(), { once: true });
-    });
+    await interrupted(terminal.signal);
     return EXIT.interrupted;
   } finally {
     await box.close();

@@ -4,6 +4,7 @@ import type { Context } from '../support/context.ts';
 import { checkData, checkEventType, composeEvent, readData } from '../support/event-input.ts';
 import { EXIT, usage } from '../support/failure.ts';
 import { readInput } from '../support/files.ts';
+import { namesIn } from '../support/json.ts';
 import { readSaved } from '../support/saved.ts';
 import { readSecret, type Setting } from '../support/settings.ts';
 import { signRaw } from '../support/sign-raw.ts';
@@ -92,13 +93,9 @@ function signedOf(event: AnyWebhookEvent, secret: Setting, url: URL, { id }: Sen
 
 // The bytes are the user's own, so they are read only to name them.
 function nameOf(body: Uint8Array, path: string | undefined): Pick<Outgoing, 'label' | 'id' | 'type'> {
-  try {
-    const { id, type } = JSON.parse(Buffer.from(body).toString('utf8')) as { id?: unknown; type?: unknown };
-    if (typeof id === 'string' && typeof type === 'string') return { label: `${type}  ${id}`, id, type };
-  } catch {
-    // Whatever it is, it is sent.
-  }
-  return { label: path === '-' ? 'stdin' : (path ?? ''), id: undefined, type: undefined };
+  const names = namesIn(body);
+  const label = [names.type, names.id].filter(Boolean).join('  ');
+  return { label: label || (path === '-' ? 'stdin' : (path ?? '')), ...names };
 }
 
 const SIGNATURE = 'x-pathfinder-signature';

@@ -3,6 +3,7 @@ import { nearestName } from '../../shared/nearest.ts';
 import { sampleEvent } from '../../testing/index.ts';
 import { usage } from './failure.ts';
 import { readInput } from './files.ts';
+import { parseJson } from './json.ts';
 import { plain } from './plain.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -82,14 +83,6 @@ function setAt(target: JsonObject, [first = '', ...rest]: readonly string[], val
   const inner = Object.hasOwn(target, first) ? target[first] : undefined;
   if (typeof inner !== 'object' || inner === null) target[first] = {};
   setAt(target[first] as JsonObject, rest, value);
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
 }
 
 function isObject(value: unknown): value is JsonObject {

@@ -1,4 +1,5 @@
 import type { Incoming } from './exchange.ts';
+import { membersOf } from './json.ts';
 import { plain } from './plain.ts';
 
 const MOST_SHOWN = 300;
@@ -12,18 +13,10 @@ export interface Explanation {
   readonly code: string;
 }
 
-interface Body {
-  readonly success?: unknown;
-  readonly status?: unknown;
-  readonly processed?: unknown;
-  readonly failed?: unknown;
-  readonly error?: unknown;
-}
-
 /** Reads a reply as a person would: with this package's own reply table, and what proxies and frameworks answer. */
 export function explain(reply: Incoming, url: URL): Explanation {
   const { status } = reply;
-  const body = bodyOf(reply);
+  const body = membersOf(reply.body);
   if (status >= 200 && status < 300) return { ok: true, code: 'accepted', text: accepted(body), fix: '' };
   if (status >= 300 && status < 400) return redirected(reply, url);
   const ours = body.success === false ? String(body.error ?? body.status ?? '') : '';
@@ -38,7 +31,7 @@ export function shown({ body }: Incoming): string {
   return text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}…` : text;
 }
 
-function accepted(body: Body): string {
+function accepted(body: Readonly<Record<string, unknown>>): string {
   if (body.success !== true) return 'accepted';
   const runs = Number(body.processed);
   const said: Readonly<Record<string, string>> = {
@@ -118,11 +111,3 @@ const FOREIGN: Readonly<Record<number, Row>> = {
   503: ['unavailable', 'the app is not available', 'Try again later.'],
   504: ['gateway_timeout', 'the app took too long for the proxy', 'Does the handler end? A queue answers at once.'],
 };
-
-function bodyOf({ body }: Incoming): Body {
-  try {
-    return (Object(JSON.parse(body.toString('utf8'))) ?? {}) as Body;
-  } catch {
-    return {};
-  }
-}

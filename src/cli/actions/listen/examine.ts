@@ -1,11 +1,12 @@
 import { constructWebhookEvent, isWebhookError, WebhookError, type WebhookErrorCode } from '../../../index.ts';
 import { diagnoseSignature } from '../../../testing/index.ts';
+import { namesIn } from '../../support/json.ts';
 
 /** What a delivery is, once somebody has looked. Nothing of its body is told before it is verified. */
 export interface Examined {
   readonly verdict: 'verified' | 'unverified' | WebhookErrorCode;
-  readonly id?: string;
-  readonly type?: string;
+  readonly id?: string | undefined;
+  readonly type?: string | undefined;
   /** Why it was refused, and what to do. */
   readonly why?: string;
   readonly fix?: string;
@@ -37,13 +38,4 @@ function secretOf(secrets: readonly string[]): readonly string[] {
 function cureOf(error: unknown): Pick<Examined, 'why' | 'fix'> {
   const [, why = '', fix = ''] = /^(.*?\.) (.*)$/s.exec((error as Error).message) ?? [];
   return { why, fix };
-}
-
-function namesIn(body: Buffer): Pick<Examined, 'id' | 'type'> {
-  try {
-    const { id, type } = JSON.parse(body.toString('utf8')) as { id?: unknown; type?: unknown };
-    return { ...(typeof id === 'string' && { id }), ...(typeof type === 'string' && { type }) };
-  } catch {
-    return {};
-  }
 }

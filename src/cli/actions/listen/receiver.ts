@@ -3,18 +3,19 @@ import { resolve } from 'node:path';
 import type { Context } from '../../support/context.ts';
 import { fileProblem } from '../../support/files.ts';
 import { readTarget } from '../../support/target.ts';
-import { type Examined, examine } from './examine.ts';
+import { examine } from './examine.ts';
 import { createForwarder } from './forward.ts';
 import { keptHeaders } from './headers.ts';
 import { isAllowedHost } from './host.ts';
 import { type ListenOptions, PATH } from './options.ts';
 import { readBody } from './read-body.ts';
 import { answer, reply, statusOf } from './reply.ts';
-import { saveDelivery } from './save.ts';
+import { createSaver, type KnownOfDelivery } from './save.ts';
 import { type Delivered, show } from './show.ts';
 
 const MAX_BODY_BYTES = 1_048_576;
 const DEFAULT_TIMEOUT_MS = 30_000;
+const DEFAULT_KEEP = 200;
 
 interface Receiving {
   readonly options: ListenOptions;
@@ -29,6 +30,7 @@ interface Receiving {
 export function createReceiver(context: Context, { options, secrets, target, signal, finish }: Receiving) {
   const { concurrency = 1, timeout: timeoutMs = DEFAULT_TIMEOUT_MS, allowRemote = false } = options;
   const forward = target && createForwarder({ url: target, allowRemote, concurrency, timeoutMs, signal });
+  const save = saverFor(context, options);
   let left = options.count ?? Number.POSITIVE_INFINITY;
 
   return async (request: IncomingMessage, response: ServerResponse, port: number): Promise<void> => {
@@ -40,7 +42,8 @@ export function createReceiver(context: Context, { options, secrets, target, sig
     const passes = examined.refused === undefined && isWanted(examined.type, options.events);
     const forwarded = passes && forward ? await forward(body, request.headers) : undefined;
     const status = statusOf(examined, forwarded);
-    const file = passes ? save(context, options, request, { body, receivedAt, examined, status }) : undefined;
+    const label = [examined.type, examined.id].filter(Boolean).join('-') || 'delivery';
+    const file = passes ? save(request, body, { label, receivedAt, replyStatus: status }) : undefined;
     const ms = Math.round(performance.now() - startedAtMs);
     const delivered: Delivered = { at: receivedAt, examined, status, ms, bytes: body.length, forwarded, file };
     reply(response, status, examined, forwarded);
@@ -71,28 +74,22 @@ function isWanted(type: string | undefined, wanted: readonly string[] | undefine
   return wanted.some((pattern) => (pattern.endsWith('*') ? type?.startsWith(pattern.slice(0, -1)) : pattern === type));
 }
 
-interface ToSave {
-  readonly body: Buffer;
-  readonly receivedAt: string;
-  readonly examined: Examined;
-  readonly status: number;
-}
+type Save = (request: IncomingMessage, body: Buffer, known: KnownOfDelivery) => string | undefined;
 
-// A disk that is full must not keep a delivery from its app, so it is a warning.
-function save(
+function saverFor(
   { terminal, printer }: Context,
-  { save: folder, keep = 200, forwardTo }: ListenOptions,
-  request: IncomingMessage,
-  { body, receivedAt, examined, status }: ToSave,
-): string | undefined {
-  if (folder === undefined) return undefined;
+  { save: folder, keep = DEFAULT_KEEP, forwardTo }: ListenOptions,
+): Save {
+  if (folder === undefined) return () => undefined;
   const url = forwardTo === undefined ? `http://localhost:3000${PATH}` : readTarget(forwardTo, '--forward-to').href;
-  const delivery = { url, method: 'POST', headers: keptHeaders(request.headers), body: Buffer.from(body) } as const;
-  const label = [examined.type, examined.id].filter(Boolean).join('-') || 'delivery';
-  try {
-    return saveDelivery(resolve(terminal.cwd, folder), keep, delivery, { receivedAt, replyStatus: status, label });
-  } catch (error) {
-    printer.warn(`A delivery could not be saved in ${folder}: ${fileProblem(error)}.`);
-    return undefined;
-  }
+  const save = createSaver(resolve(terminal.cwd, folder), keep);
+  return (request, body, known) => {
+    try {
+      return save({ url, method: 'POST', headers: keptHeaders(request.headers), body: Buffer.from(body) }, known);
+    } catch (error) {
+      // A disk that is full must not keep a delivery from its app.
+      printer.warn(`A delivery could not be saved in ${folder}: ${fileProblem(error)}.`);
+      return undefined;
+    }
+  };
 }

@@ -1,9 +1,8 @@
 import type { DeliveryRequest } from '../../../testing/index.ts';
+import type { EventNames } from '../../support/json.ts';
 
 /** A delivery that is to be sent, and its name for people. */
-export interface Outgoing extends DeliveryRequest {
+export interface Outgoing extends DeliveryRequest, EventNames {
   readonly label: string;
-  readonly id: string | undefined;
-  readonly type: string | undefined;
   curl(): string;
 }

@@ -1,6 +1,7 @@
 import type { Context } from '../../support/context.ts';
 import { explain, shown } from '../../support/explain.ts';
 import { CliError, EXIT } from '../../support/failure.ts';
+import { parseJson } from '../../support/json.ts';
 import type { Part } from '../../support/printer.ts';
 import type { Sending } from './deliver-all.ts';
 
@@ -73,11 +74,8 @@ function documentOf({ outgoing, reply, error }: Sending, url: URL) {
 
 function jsonOrText(body: Buffer): unknown {
   const text = body.toString('utf8');
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return text;
-  }
+  const value = parseJson(text);
+  return value === undefined ? text : value;
 }
 
 interface Latencies {
