@@ -16,7 +16,7 @@ export default defineConfig({
   dts: false,
   // A command's own code is loaded when it is called.
   splitting: true,
-  minifyWhitespace: true,
+  minify: true,
   sourcemap: false,
   clean: false,
   removeNodeProtocol: false,
