@@ -28,9 +28,9 @@ describe('send', () => {
       `send user.created --to ${url} --id evt_test_1 --override user.email=ada@example.com`,
     );
     expect({ code, stderr, seen }).toEqual({ code: 0, stderr: '', seen: ['evt_test_1 ada@example.com'] });
-    expect(stdout.replace(/in \d+ ms/, 'in 9 ms').replace(/\(\d+ bytes\)/, '(9 bytes)')).toBe(
+    expect(stdout.replace(/in \d+ ms/, 'in 9 ms').replace(/\d+ bytes/, '9 bytes')).toBe(
       [
-        `→ POST ${url}  user.created  evt_test_1  (9 bytes)`,
+        `→ POST ${url}  user.created  evt_test_1  (9 bytes, PATHFINDER_WEBHOOK_SECRET)`,
         '← 200 in 9 ms  {"success":true,"status":"processed","processed":1,"failed":0}',
         '✓ verified, 1 handler ran',
         '',
@@ -185,6 +185,13 @@ describe('send', () => {
     expect([code, received]).toEqual([0, []]);
     expect(stdout).toMatch(/^curl -X POST 'http:/);
     expect(stdout).not.toContain(SECRET);
+    const forged = await commandLine(`send user.created --to ${url} --curl --no-signature --header x-tenant:acme`);
+    expect(forged.stdout).toContain("-H 'x-tenant: acme'");
+    expect(forged.stdout).not.toContain('x-pathfinder-signature');
+    const folder = emptyFolder();
+    await saveFixture(join(folder, 'saved.json'), signedRequest('user.created', { secret: SECRET }));
+    const saved = await commandLine(`send --file saved.json --to ${url} --curl`, { cwd: folder });
+    expect(saved.stdout).toContain(`curl -X POST '${url}'`);
   });
 
   it('shows how far it has come where a person looks, and nowhere else', async () => {
@@ -379,6 +386,15 @@ describe('send refuses, before it sends anything,', () => {
     const asJson = await commandLine(['--json', 'send', ...args, ...to]);
     expect([asJson.code, asJson.stdout]).toEqual([exitCode, '']);
     expect(JSON.parse(asJson.stderr)).toEqual({ error: { code: expect.any(String), message, fix } });
+  });
+
+  it('stdin that would have to be the secret and the data', async () => {
+    const { url, received } = await recordingServer();
+    const { code } = await commandLine(`send auth.login --secret-stdin --data - --to ${url}`, {
+      env: {},
+      stdin: 'secret',
+    });
+    expect([code, received]).toEqual([2, []]);
   });
 
   it('a secret that is missing, empty or unusable', async () => {

@@ -59,11 +59,10 @@ export async function replay(context: Context, options: ReplayOptions, ...args: 
     url,
     count: chosen.length,
     make,
-    secret,
     ...(rate !== undefined && { rate }),
     ...(timeout !== undefined && { timeout }),
   });
-  return report(context, url, sendings);
+  return report(context, url, sendings, secret?.source);
 }
 
 /** The file itself, or the files of a folder by their names: those of `listen --save` sort by time. */

@@ -1,4 +1,5 @@
 import { type AnyWebhookEvent, WEBHOOK_EVENT_TYPES } from '../../index.ts';
+import { curlOf } from '../../testing/fixtures/delivery-request.ts';
 import { type DeliveryRequest, signedRequest } from '../../testing/index.ts';
 import type { Context } from '../support/context.ts';
 import { checkData, checkEventType, composeEvent, readData } from '../support/event-input.ts';
@@ -43,14 +44,14 @@ export async function send(context: Context, options: SendOptions, type?: string
   const count = options.all ? WEBHOOK_EVENT_TYPES.length : (options.repeat ?? 1);
   if (options.curl) {
     for (let i = 0; i < count; i++) {
-      const { curl } = make(i);
-      printer.raw(`${curl()}\n`);
-      printer.data({ curl: curl() });
+      const curl = curlOf({ ...make(i), url: url.href });
+      printer.raw(`${curl}\n`);
+      printer.data({ curl });
     }
     return EXIT.ok;
   }
-  const sendings = await deliverAll(context, { url, count, make, secret, ...options });
-  return report(context, url, sendings);
+  const sendings = await deliverAll(context, { url, count, make, ...options });
+  return report(context, url, sendings, secret?.source);
 }
 
 interface Plan {

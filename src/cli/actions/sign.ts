@@ -1,6 +1,5 @@
 import { signWebhookPayload } from '../../testing/index.ts';
 import type { Context } from '../support/context.ts';
-import { usage } from '../support/failure.ts';
 import { readInput } from '../support/files.ts';
 import { readSecret } from '../support/settings.ts';
 
@@ -11,9 +10,6 @@ export interface SignOptions {
 /** Prints the signature header of a body. */
 export async function sign(context: Context, { body = '-' }: SignOptions): Promise<undefined> {
   const { terminal, settings, globals, printer } = context;
-  if (globals.secretStdin && body === '-') {
-    throw usage('Stdin cannot be both the body and the secret.', 'Pass the body as a file: --body <path>.');
-  }
   const secret = await readSecret(terminal, settings, globals, printer);
   const signature = signWebhookPayload(await readInput(terminal, body), secret.value);
   printer.data({ signature });

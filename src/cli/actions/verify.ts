@@ -36,11 +36,7 @@ export async function verify(context: Context, options: VerifyOptions): Promise<
   return EXIT.ok;
 }
 
-async function readDelivery({ terminal, globals }: Context, { body, signature, file }: VerifyOptions) {
-  const fromStdin = (file ?? body) === '-';
-  if (globals.secretStdin && fromStdin) {
-    throw usage('Stdin cannot be both the body and the secret.', 'Pass the body as a file.');
-  }
+async function readDelivery({ terminal }: Context, { body, signature, file }: VerifyOptions) {
   if (file !== undefined) {
     if (body !== undefined) throw usage('--file and --body exclude each other.', 'Pass one of them.');
     const saved = await readSaved(terminal, file);

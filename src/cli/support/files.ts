@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { CliError } from './failure.ts';
+import { CliError, usage } from './failure.ts';
 import type { Terminal } from './terminal.ts';
 
 /** The bytes of a file, or of stdin for `-`. */
@@ -17,8 +17,10 @@ export function readFile({ cwd }: Pick<Terminal, 'cwd'>, path: string): Buffer {
   }
 }
 
-/** All of stdin. */
+/** All of stdin. @throws CliError when it was read before: it cannot be two things. */
 export async function readStdin({ stdin, signal }: Terminal): Promise<Buffer> {
+  if (stdin.readableEnded)
+    throw usage('Stdin cannot be both the secret and something else.', 'Pass one of them as a file.');
   const chunks: Buffer[] = [];
   const stop = () => stdin.destroy();
   signal.addEventListener('abort', stop, { once: true });

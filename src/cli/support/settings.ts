@@ -19,31 +19,39 @@ export interface Setting {
   readonly source: string;
 }
 
+type EnvFile = readonly [name: string, values: Readonly<Record<string, string | undefined>>];
+
 /** Finds settings: the environment before the env files, whose values never get into this process's own environment. */
 export class Settings {
-  readonly #env: Terminal['env'];
-  readonly #files: readonly (readonly [name: string, values: Readonly<Record<string, string | undefined>>])[];
+  readonly #terminal: Terminal;
+  readonly #envFile: string | undefined;
+  #files: readonly EnvFile[] | undefined;
 
   constructor(terminal: Terminal, { envFile }: GlobalOptions) {
-    this.#env = terminal.env;
-    const names = envFile ? [envFile] : DEFAULT_ENV_FILES.filter((name) => existsSync(resolve(terminal.cwd, name)));
-    this.#files = names.map((name) => [name, parseEnv(readFile(terminal, name).toString('utf8'))]);
+    this.#terminal = terminal;
+    this.#envFile = envFile;
   }
 
+  /** The env files, read when the first setting is asked for: a command that needs none does not fail for them. */
+  #readFiles(): readonly EnvFile[] {
+    this.#files ??= this.#fileNames().map((name) => [name, parseEnv(readFile(this.#terminal, name).toString('utf8'))]);
+    return this.#files;
+  }
+
+  #fileNames(): readonly string[] {
+    if (this.#envFile !== undefined) return [this.#envFile];
+    return DEFAULT_ENV_FILES.filter((name) => existsSync(resolve(this.#terminal.cwd, name)));
+  }
+
+  /** A setting, if it is given. */
   find(name: string): Setting | undefined {
-    const value = this.#env[name];
-    if (value) return { value, source: name };
-    for (const [file, values] of this.#files) {
-      const fromFile = values[name];
-      if (fromFile) return { value: fromFile, source: `${name} from ${file}` };
-    }
-    return undefined;
+    return this.findAll(name)[0];
   }
 
   /** Every place that gives a setting, the one that wins first. */
   findAll(name: string): readonly Setting[] {
-    const own = this.#env[name];
-    const inFiles = this.#files.flatMap(([file, values]) =>
+    const own = this.#terminal.env[name];
+    const inFiles = this.#readFiles().flatMap(([file, values]) =>
       values[name] ? [{ value: values[name], source: `${name} from ${file}` }] : [],
     );
     return own ? [{ value: own, source: name }, ...inFiles] : inFiles;

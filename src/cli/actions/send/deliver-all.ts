@@ -2,7 +2,6 @@ import { sleep } from '../../../shared/time.ts';
 import type { Context } from '../../support/context.ts';
 import { exchange, type Incoming } from '../../support/exchange.ts';
 import { CliError } from '../../support/failure.ts';
-import type { Setting } from '../../support/settings.ts';
 import type { Outgoing } from './outgoing.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -19,7 +18,6 @@ export interface DeliverAllOptions {
   readonly url: URL;
   readonly count: number;
   readonly make: (index: number) => Outgoing;
-  readonly secret: Setting | undefined;
   readonly concurrency?: number;
   readonly rate?: number;
   readonly duplicate?: boolean;

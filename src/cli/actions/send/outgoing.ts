@@ -4,5 +4,4 @@ import type { EventNames } from '../../support/json.ts';
 /** A delivery that is to be sent, and its name for people. */
 export interface Outgoing extends DeliveryRequest, EventNames {
   readonly label: string;
-  curl(): string;
 }

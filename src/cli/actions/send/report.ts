@@ -7,14 +7,19 @@ import type { Sending } from './deliver-all.ts';
 
 const MOST_LINES = 40;
 
-/** Says what came of what was sent. The exit code: 4 when something got no reply, 1 when something was refused. */
-export function report(context: Context, url: URL, sendings: readonly Sending[]): number {
+/**
+ * Says what came of what was sent.
+ *
+ * @param signedWith - Where the secret came from, in words; `undefined` for what was sent as it had been saved.
+ * @returns The exit code: 4 when something got no reply, 1 when something was refused.
+ */
+export function report(context: Context, url: URL, sendings: readonly Sending[], signedWith?: string): number {
   const { printer } = context;
   const documents = sendings.map((sending) => documentOf(sending, url));
   const [first] = sendings;
   if (sendings.length === 1 && first) {
     printer.data(documents[0]);
-    return reportOne(context, url, first);
+    return reportOne(context, url, first, signedWith);
   }
   const accepted = documents.filter(({ ok }) => ok).length;
   const ok = accepted === sendings.length;
@@ -25,10 +30,10 @@ export function report(context: Context, url: URL, sendings: readonly Sending[])
   return exitOf(context, url, sendings);
 }
 
-function reportOne(context: Context, url: URL, sending: Sending): number {
+function reportOne(context: Context, url: URL, sending: Sending, signedWith = 'the saved signature'): number {
   const { printer } = context;
   const { label, bytes } = sending.outgoing;
-  printer.line(['cyan', '→ '], `POST ${url.href}  ${label}  `, ['dim', `(${bytes} bytes)`]);
+  printer.line(['cyan', '→ '], `POST ${url.href}  ${label}  `, ['dim', `(${bytes} bytes, ${signedWith})`]);
   if (sending.reply) {
     const { status, ms } = sending.reply;
     printer.line(['cyan', '← '], `${status} in ${Math.round(ms)} ms  `, ['dim', shown(sending.reply)]);
