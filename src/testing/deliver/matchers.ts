@@ -10,8 +10,8 @@ const MOST_QUOTED = 200;
 export type RefusalCode = WebhookErrorCode | 'invalid_signature';
 
 /**
- * The matchers as types: for vitest `declare module 'vitest' { interface Matchers<T> extends WebhookMatchers<T> {} }`, for jest
- * `declare module 'expect' { interface Matchers<R> extends WebhookMatchers<R> {} }`.
+ * The matchers as types. For vitest `declare module 'vitest' { interface Matchers<T = any> extends WebhookMatchers<T> {} }`; for
+ * jest see docs/testing.md.
  */
 export interface WebhookMatchers<R = unknown> {
   /** The delivery was answered 2xx. */
