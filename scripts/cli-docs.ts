@@ -29,7 +29,7 @@ async function helpOf(name: readonly string[]): Promise<string> {
     stderr: silent,
     signal,
   });
-  // What every command has stands at the top of the page.
+  // The options that every command has stand at the top of the page.
   return parts
     .join('')
     .replace(/\nGlobal Options:\n(?: .*\n)+/, '')

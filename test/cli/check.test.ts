@@ -21,7 +21,7 @@ import { CASES } from '../../src/cli/actions/check/cases.ts';
 import { webListener } from '../adapters/bridges.ts';
 import { childReceiver } from '../support/check/children.ts';
 import { commandLine, emptyFolder, type OnTestFinished, SECRET } from '../support/command-line.ts';
-import { recordingLogger } from '../support/deliver.ts';
+import { recordingLogger, sign } from '../support/deliver.ts';
 import { nowhere, recordingServer, serverWith } from '../support/test-server.ts';
 
 interface CheckDocument {
@@ -114,6 +114,7 @@ describe('check passes this package with a durable queue', () => {
       { DURABLE_SECRET: SECRET },
       onTestFinished,
     );
+    appendFileSync(join(folder, 'log'), '');
     const observed = ['--effects', join(folder, 'effects'), '--log', join(folder, 'log'), '--restart', restart];
     const { code, failed, warned, skipped } = await check(url, observed);
     expect({ code, failed, warned, skipped }).toEqual({ code: 0, failed: [], warned: [], skipped: [] });
@@ -166,6 +167,7 @@ describe('check finds', () => {
         { FLAWED_SECRET: SECRET },
         onTestFinished,
       );
+      appendFileSync(join(folder, 'log'), '');
       const observed = [
         '--effects',
         join(folder, 'effects'),
@@ -234,6 +236,38 @@ describe('check', () => {
     const { url } = await recordingServer();
     const { stderr } = await commandLine(`check ${url} --only valid`, { tty: true });
     expect(stderr).toContain('1 of 1: a signed event is accepted');
+  });
+
+  it('reads of a log what is written meanwhile, and tells when that is nothing', async () => {
+    const { url } = await recordingServer(() => ({ status: 200 }));
+    const cwd = emptyFolder();
+    const line = `check ${url} --only secret_in_log --log app.log --json`;
+    expect((await commandLine(line, { cwd })).code).toBe(3);
+    appendFileSync(join(cwd, 'app.log'), `started with ${SECRET}\n`);
+    const { code, stdout } = await commandLine(line, { cwd });
+    const { results } = JSON.parse(stdout) as CheckDocument;
+    expect([code, results.at(-1)]).toMatchObject([
+      0,
+      { id: 'secret_in_log', state: 'warning', detail: 'nothing was logged meanwhile' },
+    ]);
+    const telling = await recordingServer(() => {
+      appendFileSync(join(cwd, 'app.log'), `${SECRET}\n`);
+      return { status: 200 };
+    });
+    expect((await commandLine(`check ${telling.url} --only secret_in_log --log app.log`, { cwd })).code).toBe(1);
+  });
+
+  it('does not take what it has sent itself for an expected signature', async () => {
+    const { url } = await recordingServer(({ headers }) => ({
+      status: 401,
+      body: String(headers['x-pathfinder-signature']),
+    }));
+    const echo = await recordingServer(({ headers, body }) => ({
+      status: headers['x-pathfinder-signature'] === sign(body, SECRET) ? 200 : 401,
+      body: String(headers['x-pathfinder-signature']),
+    }));
+    expect((await check(echo.url)).failed).not.toContain('secret_in_replies');
+    expect((await check(url)).failed).toEqual(['valid']);
   });
 
   it('lists its cases without sending anything', async () => {

@@ -74,7 +74,7 @@ export async function replayDeadLetters(
       printer.note(`Would replay ${letters.length}. Nothing was changed.`);
       return EXIT.ok;
     }
-    // What was found is replayed, and not what a filter matches a moment later.
+    // The letters that were found are replayed, and not those that a filter matches a moment later.
     const addresses = letters.map(({ key }) => key);
     const replayed = await queue.deadLetters.replay(addresses, {
       steps: options.clearSteps ? 'clear' : 'keep',

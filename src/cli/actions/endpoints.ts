@@ -94,7 +94,7 @@ export async function syncEndpoint(context: Context, options: CreateOptions): Pr
   return undefined;
 }
 
-/** What to do with a signing key: decided, and found possible, before there is one. */
+/** Puts a signing key where it was asked to go, and says where that is. Made, and found possible, before there is a key. */
 type KeepKey = (key: string) => string;
 
 function planKey({ terminal, settings }: Context, { writeEnv, showKey }: KeyOptions): KeepKey {

@@ -57,7 +57,7 @@ export async function send(context: Context, options: SendOptions, type?: string
 interface Plan {
   /** The delivery with this number, from 0. */
   readonly make: (index: number) => Outgoing;
-  /** What signed it, if anything here did. */
+  /** The secret that signs; `undefined` for bytes with a signature of their own. */
   readonly secret: Setting | undefined;
 }
 
@@ -142,7 +142,7 @@ function checkOptions(options: SendOptions, type: string | undefined): void {
   if (options.id === '') throw usage('--id is empty.', 'Pass an id, or leave it away.');
 }
 
-// What changes an event has nothing to change in bytes that are sent as they are.
+// Options that change an event have nothing to change in bytes that are sent as they are.
 function checkNoEventOptions({ data, override, id }: SendOptions): void {
   const given = Object.entries({ data, override, id }).filter(([, value]) => value !== undefined);
   if (given.length === 0) return;

@@ -20,7 +20,7 @@ export async function callApi<T>(
   }
 }
 
-// What is wrong with the settings is no wrong use of a command.
+// Settings that make no sense are no wrong use of a command.
 function openClient(api: { readonly token: string; readonly baseUrl: string }): PathfinderWebhooksClient {
   try {
     return new PathfinderWebhooksClient(api);

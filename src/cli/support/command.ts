@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError } from 'commander';
 import type { Context } from './context.ts';
 
-/** What a command does; the exit code, 0 if it returns none. Its file is loaded when it is called. */
+/** The work of a command. Returns the exit code; none stands for 0. */
 export type Action<Options> = (context: Context, options: Options, ...args: string[]) => Promise<number | undefined>;
 
 /** Runs actions: with the context made of the options that every command has. */

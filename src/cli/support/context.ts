@@ -2,7 +2,7 @@ import type { GlobalOptions, Printer } from './printer.ts';
 import type { Settings } from './settings.ts';
 import type { Terminal } from './terminal.ts';
 
-/** What a command is run with. */
+/** The surroundings that a command is run in. */
 export interface Context {
   readonly terminal: Terminal;
   readonly printer: Printer;

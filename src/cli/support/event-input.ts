@@ -19,7 +19,7 @@ export function checkEventType(type: string, fix: string): void {
   throw usage(`There is no event type ${plain(type)}.`, nearest ? `Did you mean ${nearest}?` : fix);
 }
 
-/** What was given as `--data`: JSON, `@file` or `-`. @throws CliError unless it is an object. */
+/** Reads what `--data` was given: JSON, `@file` or `-`. @throws CliError unless it is an object. */
 export async function readData(terminal: Terminal, given: string): Promise<JsonObject> {
   const path = given === '-' ? '-' : given.startsWith('@') ? given.slice(1) : undefined;
   const text = path === undefined ? given : (await readInput(terminal, path)).toString('utf8');

@@ -4,7 +4,7 @@ import { plain } from './plain.ts';
 
 const MOST_SHOWN = 300;
 
-/** What a receiver's answer means, and what to do where it is no. */
+/** The meaning of a receiver's answer, and what to do where it is no. */
 export interface Explanation {
   readonly ok: boolean;
   readonly text: string;

@@ -6,7 +6,7 @@ export class CliError extends Error {
   /** For programs: stable. */
   readonly code: string;
   readonly exitCode: number;
-  /** What to do. */
+  /** The cure, in one line. */
   readonly fix: string;
 
   constructor(exit: keyof typeof EXIT, code: string, message: string, fix: string) {

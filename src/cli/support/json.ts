@@ -15,7 +15,7 @@ export function membersOf(json: string | Uint8Array): JsonRecord {
   return typeof value === 'object' && value !== null ? (value as JsonRecord) : {};
 }
 
-/** What an event calls itself. */
+/** The names of an event. */
 export interface EventNames {
   readonly id: string | undefined;
   readonly type: string | undefined;

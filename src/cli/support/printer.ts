@@ -9,7 +9,7 @@ type Style = 'green' | 'red' | 'yellow' | 'dim' | 'bold' | 'cyan';
 export interface GlobalOptions {
   /** Data as JSON. */
   readonly json?: boolean | undefined;
-  /** Nothing on stderr but a failure. */
+  /** Without remarks: stderr has failures and warnings only. */
   readonly quiet?: boolean | undefined;
   /** `false`: no colours. */
   readonly color?: boolean | undefined;

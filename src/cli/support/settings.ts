@@ -7,7 +7,7 @@ import type { GlobalOptions, Printer } from './printer.ts';
 import type { Terminal } from './terminal.ts';
 
 export const SECRET = 'PATHFINDER_WEBHOOK_SECRET';
-/** Where a signing key of Pathfinder's own making is kept, which may sign as well. */
+/** The variable for a signing key of Pathfinder's own making, which may sign as well. */
 export const SIGNING_KEY = 'PATHFINDER_WEBHOOK_SIGNING_KEY';
 const PREVIOUS_SECRET = 'PATHFINDER_WEBHOOK_SECRET_PREVIOUS';
 const DEFAULT_ENV_FILES = ['.env.local', '.env'];

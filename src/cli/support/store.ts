@@ -11,7 +11,7 @@ import { fileProblem } from './files.ts';
 const MAGIC = 'SQLite format 3\0';
 const TABLE = 'pathfinder_webhook_event';
 
-// What is wrong is told by the failure of the call.
+// The failure of the call tells what is wrong.
 const SILENT = { warn: () => undefined, error: () => undefined };
 
 /** Which queue to open. */

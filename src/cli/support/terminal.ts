@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** Where text goes. */
+/** A stream that text goes to. */
 export interface Output {
   write(text: string): unknown;
   /** Whether a person looks at it. */

@@ -14,7 +14,7 @@ export interface DeliverOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** What a receiver answered to a delivery, and what it ran. */
+/** A receiver's answer to a delivery, and what it ran. */
 export interface DeliveryResult {
   readonly status: number;
   /** Lower-case names. */
@@ -22,7 +22,7 @@ export interface DeliveryResult {
   readonly text: string;
   /** The body, if it is JSON. */
   readonly json: unknown;
-  /** What was delivered. */
+  /** The delivery itself. */
   readonly request: DeliveryRequest;
   /**
    * The handlers that have run for this event since it was delivered, in this process: with a queue it grows as workers run them, so

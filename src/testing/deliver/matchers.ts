@@ -25,7 +25,7 @@ export interface WebhookMatchers<R = unknown> {
   toHaveRun(handlerName: string, times?: number): R;
 }
 
-/** What a matcher tells its runner. */
+/** A matcher's verdict, as its runner takes it. */
 export interface MatcherResult {
   readonly pass: boolean;
   /** Why, if it is not what was expected. */
@@ -84,7 +84,7 @@ function checkCode(code: string): void {
   throw new TypeError(`There is no code ${JSON.stringify(code)}.${nearest ? ` Did you mean ${nearest}?` : ''}`);
 }
 
-/** What a reply stands for: its code, and of a refused signature the exact one. */
+/** The codes that a reply stands for: the one in it, and of a refused signature the exact one too. */
 function codesOf({ json, status, request }: DeliveryResult): readonly string[] {
   const { error, status: outcome } = Object(json) as { error?: unknown; status?: unknown };
   if (status === 500 && outcome === 'failed') return ['handler_failed'];

@@ -30,7 +30,7 @@ export interface InjectTarget {
 /** An Express app, or a listener of `node:http`. */
 export type NodeTarget = (request: never, response: never, ...rest: never[]) => unknown;
 
-/** What a delivery can be handed to without a server of one's own. */
+/** A receiver that a delivery can be handed to without a server of one's own. */
 export type DeliveryTarget =
   | Pick<WebhookReceiver, 'receive' | 'limits'>
   | FetchTarget

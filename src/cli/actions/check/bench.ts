@@ -1,5 +1,4 @@
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { AnyWebhookEvent, WebhookEventType } from '../../../index.ts';
 import { sleep } from '../../../shared/time.ts';
@@ -7,6 +6,7 @@ import { type SignedEventOptions, type SignedRequest, sampleEvent, signedRequest
 import { exchange, type Incoming, type Outgoing } from '../../support/exchange.ts';
 import { CliError } from '../../support/failure.ts';
 import type { Terminal } from '../../support/terminal.ts';
+import { FileTail } from './file-tail.ts';
 import { restartWith } from './restart.ts';
 
 const PATIENCE_MS = 10_000;
@@ -24,7 +24,7 @@ export interface BenchOptions {
   readonly terminal: Terminal;
 }
 
-/** What came of a request: a reply, or none and why. */
+/** The outcome of a request: a reply, or none and why. */
 export interface Answer {
   /** 0 without a reply. */
   readonly status: number;
@@ -43,11 +43,25 @@ export class Bench {
   readonly options: BenchOptions;
   /** Every reply so far, for what must be in none of them. */
   readonly replies: string[] = [];
-  /** Right signatures of deliveries that were sent with a wrong one: only the receiver's own computation can know them. */
-  readonly expectedSignatures: string[] = [];
+  /** The right digests of all forgeries, and the digests that were sent. */
+  readonly #rightDigests = new Set<string>();
+  readonly #sentDigests = new Set<string>();
+  readonly #effects: FileTail;
+  readonly #log: FileTail;
 
+  /** @throws CliError when there is no such log. */
   constructor(options: BenchOptions) {
     this.options = options;
+    const { effects = '', log, terminal } = options;
+    this.#effects = new FileTail(resolve(terminal.cwd, effects));
+    this.#log = new FileTail(resolve(terminal.cwd, log ?? ''));
+    if (log === undefined || this.#log.exists) return;
+    throw new CliError(
+      'setup',
+      'file_unreadable',
+      `There is no log ${log}.`,
+      'Check the path: a log that is not read tells nothing.',
+    );
   }
 
   /** A signed sample, with other values for some of its fields. */
@@ -68,6 +82,7 @@ export class Bench {
   /** Sends, and waits for the reply. Never rejects but for Ctrl-C. */
   async send(outgoing: Outgoing): Promise<Answer> {
     const { url, timeoutMs, terminal } = this.options;
+    for (const [digest] of JSON.stringify(outgoing.headers).matchAll(/[0-9a-f]{64}/g)) this.#sentDigests.add(digest);
     try {
       return this.#keep(await exchange(url, outgoing, { timeoutMs, signal: terminal.signal }));
     } catch (error) {
@@ -76,11 +91,16 @@ export class Bench {
     }
   }
 
-  /** Sends what is forged. Its right signature is remembered: nobody but the receiver can compute it. */
+  /** Sends what is forged, and remembers its right signature. */
   async forge(outgoing: Outgoing): Promise<Answer> {
-    if (outgoing.body)
-      this.expectedSignatures.push(signatureOf(outgoing.body, this.options.secret).slice('sha256='.length));
+    const { secret } = this.options;
+    this.#rightDigests.add(signatureOf(outgoing.body ?? Buffer.alloc(0), secret).slice('sha256='.length));
     return this.send(outgoing);
+  }
+
+  /** The digests that only the receiver's own computation can have told: those of forgeries, unless they were sent to it. */
+  get expectedDigests(): readonly string[] {
+    return [...this.#rightDigests].filter((digest) => !this.#sentDigests.has(digest));
   }
 
   /** Sends again what was answered `try later`, as a sender does, until it is taken or refused. */
@@ -131,7 +151,7 @@ export class Bench {
 
   async #readEffects(): Promise<string> {
     const { effects = '', terminal } = this.options;
-    if (!/^https?:/.test(effects)) return readText(terminal, effects);
+    if (!/^https?:/.test(effects)) return this.#effects.read();
     const { body } = await exchange(
       new URL(effects),
       { method: 'GET', headers: {} },
@@ -140,10 +160,9 @@ export class Bench {
     return body.toString('utf8');
   }
 
-  /** What the receiver has logged so far. */
+  /** What the receiver has logged since. */
   readLog(): string {
-    const { log = '', terminal } = this.options;
-    return readText(terminal, log);
+    return this.#log.read();
   }
 
   /** Restarts the receiver, and waits until it takes events. @throws CliError when it does not. */
@@ -177,13 +196,4 @@ export function isRefused(status: number): boolean {
 
 export function signatureOf(body: Uint8Array, secret: string): string {
   return `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
-}
-
-// The receiver makes its file with the first line, so none yet is an empty one.
-function readText({ cwd }: Terminal, path: string): string {
-  try {
-    return readFileSync(resolve(cwd, path), 'utf8');
-  } catch {
-    return '';
-  }
 }

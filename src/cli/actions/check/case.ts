@@ -1,6 +1,6 @@
 import type { Bench } from './bench.ts';
 
-/** What a case came to. A `warning` is worth mending and lets nothing in, loses nothing and doubles nothing. */
+/** The outcome of a case. A `warning` is worth mending and lets nothing in, loses nothing and doubles nothing. */
 export interface Finding {
   readonly state: 'passed' | 'warning' | 'failed' | 'skipped';
   /** What was seen, in one line. */
@@ -9,7 +9,7 @@ export interface Finding {
   readonly cure?: string;
 }
 
-/** What a case cannot do without. */
+/** An option that a case cannot do without. */
 export type Need = 'effects' | 'log' | 'restart';
 
 /** Something that a receiver has to stand. */

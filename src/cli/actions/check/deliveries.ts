@@ -7,7 +7,7 @@ const BURST = 60;
 const AT_ONCE = 20;
 const RAW_CURE = 'Hash the bytes as they arrived, before anything parses them.';
 
-/** What a receiver has to take. */
+/** Cases of deliveries that a receiver has to take. */
 export const DELIVERIES: readonly Case[] = [
   {
     id: 'valid',

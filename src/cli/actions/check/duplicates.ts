@@ -3,7 +3,7 @@ import { type Case, failed, passed } from './case.ts';
 
 const COPIES = 8;
 
-/** What a receiver has to do once. */
+/** Cases of things that a receiver has to do once. */
 export const DUPLICATES: readonly Case[] = [
   {
     id: 'duplicate',

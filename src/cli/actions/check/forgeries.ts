@@ -7,7 +7,7 @@ const SIGNATURE = 'x-pathfinder-signature';
 const FORGED = 'Anybody who knows the URL can then send events of their own making.';
 const REFUSE = 'Answer 401 unless the signature is right.';
 
-/** What a receiver must not let in. */
+/** Cases of things that a receiver must not let in. */
 export const FORGERIES: readonly Case[] = [
   {
     id: 'missing_signature',

@@ -5,7 +5,7 @@ const LARGE_BYTES = 8_388_608;
 const DEEP = 100_000;
 const SURVIVE = 'Catch what parsing throws, and answer 400.';
 
-/** What a receiver has to survive. */
+/** Cases of things that a receiver has to survive. */
 export const HOSTILE: readonly Case[] = [
   {
     id: 'bad_json',

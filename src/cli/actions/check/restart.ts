@@ -7,7 +7,7 @@ const LIMIT_MS = 60_000;
 /** Runs the command that restarts the receiver. What it starts may go on; only the command itself is waited for. */
 export async function restartWith(command: string, { cwd, env, signal }: Terminal): Promise<void> {
   const code = await new Promise<number | null>((resolve, reject) => {
-    // Its output is not ours: whatever it starts may hold on to it for good.
+    // The command's output is not read: whatever it starts may hold on to it for good.
     const child = spawn(command, { cwd, env: { ...env }, shell: true, stdio: 'ignore', signal, timeout: LIMIT_MS });
     child.once('error', reject);
     child.once('exit', resolve);

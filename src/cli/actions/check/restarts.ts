@@ -1,7 +1,7 @@
 import { isAccepted } from './bench.ts';
 import { type Case, failed, passed } from './case.ts';
 
-/** What a receiver must still know after a restart. */
+/** Cases of things that a receiver must still know after a restart. */
 export const RESTARTS: readonly Case[] = [
   {
     id: 'restart_keeps',

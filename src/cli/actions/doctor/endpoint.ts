@@ -16,7 +16,7 @@ export async function checkEndpoint(context: Context, url: URL, note: NoteCheck)
     const found = webhooks.filter((webhook) => sameUrl(webhook.url, url));
     const [webhook] = found;
     if (!webhook) {
-      // What runs on this machine is behind a tunnel or under test, so its name is no mistake.
+      // A receiver on this machine is behind a tunnel or under test: that no webhook has its URL is no mistake.
       const state = isLocalName(url.hostname) ? 'skipped' : 'problem';
       note({
         id: 'endpoint',

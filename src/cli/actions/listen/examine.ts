@@ -2,7 +2,7 @@ import { constructWebhookEvent, isWebhookError, WebhookError, type WebhookErrorC
 import { diagnoseSignature } from '../../../testing/index.ts';
 import { namesIn } from '../../support/json.ts';
 
-/** What a delivery is, once somebody has looked. Nothing of its body is told before it is verified. */
+/** A delivery's verdict, and its names where they may be told: nothing of a body is, before it is verified. */
 export interface Examined {
   readonly verdict: 'verified' | 'unverified' | WebhookErrorCode;
   readonly id?: string | undefined;

@@ -3,7 +3,7 @@ import { CliError } from '../../support/failure.ts';
 import { lookupLoopback } from '../../support/target.ts';
 import { keptHeaders } from './headers.ts';
 
-/** Where deliveries are sent on to. */
+/** The app that deliveries are sent on to, and how. */
 export interface Forwarding {
   readonly url: URL;
   readonly allowRemote: boolean;
@@ -12,7 +12,7 @@ export interface Forwarding {
   readonly signal: AbortSignal;
 }
 
-/** What came back, or why nothing did. */
+/** The app's reply, or why there is none. */
 export type Forwarded = { readonly reply: Incoming } | { readonly error: CliError };
 
 type Headers = Readonly<Record<string, string | string[] | undefined>>;

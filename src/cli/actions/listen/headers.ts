@@ -1,4 +1,4 @@
-// Nothing else leaves: a cookie, an Authorization or the headers of a proxy are not for the app behind, nor for a file.
+// All other headers stay here: a cookie, an Authorization or those of a proxy are not for the app behind, nor for a file.
 const ALLOWED = /^(content-type|user-agent|x-pathfinder-[a-z0-9-]+|x-request-id|traceparent|tracestate)$/;
 
 /** The headers of a delivery that are sent on and saved: those that belong to it, and none that is meant for this hop. */

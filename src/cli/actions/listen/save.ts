@@ -3,12 +3,12 @@ import { join } from 'node:path';
 import { formatDelivery } from '../../../testing/fixtures/saved-delivery.ts';
 import type { DeliveryRequest } from '../../../testing/index.ts';
 
-/** What {@link createSaver} calls a file. */
+/** The names of the files that {@link createSaver} writes. */
 const NAME = /^\d{8}T\d{9}Z-\d{6}-[\w.-]+\.json$/;
 
-/** What is known of a delivery besides its bytes. */
+/** The facts about a delivery that are saved with its bytes. */
 export interface KnownOfDelivery {
-  /** Its name for people, which becomes a part of the file's. */
+  /** Type and id, or another name for people: a part of the file's name. */
   readonly label: string;
   /** ISO 8601. */
   readonly receivedAt: string;
