@@ -15,6 +15,11 @@ export interface HandlerEnded {
   readonly runs: number;
 }
 
+interface HandledEvent {
+  readonly event: { readonly id: string; readonly type: string };
+  readonly tenant: string | undefined;
+}
+
 export const HANDLER_ENDED = 'pathfinder.webhooks.handler_ended';
 
 const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
@@ -25,12 +30,11 @@ const handlerEnded = /* @__PURE__ */ diagnostics?.channel(HANDLER_ENDED);
 
 /** Tells who listens that a handler ended. Costs nothing where nobody does; absent where the runtime has no channels. */
 export function publishHandlerEnded(
-  { id, type }: { readonly id: string; readonly type: string },
-  tenant: string | undefined,
+  { event, tenant }: HandledEvent,
   handlerName: string,
   { status, runs }: Pick<HandlerEnded, 'status' | 'runs'>,
 ): void {
   if (!handlerEnded?.hasSubscribers) return;
-  const message: HandlerEnded = { eventId: id, eventType: type, tenant, handlerName, status, runs };
+  const message: HandlerEnded = { eventId: event.id, eventType: event.type, tenant, handlerName, status, runs };
   handlerEnded.publish(message);
 }

@@ -113,8 +113,7 @@ export class Execution {
 
   /** The same, once the handlers that outlive their deadline have settled; those that outlive the lease are not waited for. */
   async settledResults(): Promise<readonly HandlerResult[]> {
-    const leftMs = this.lease.endMs - performance.now();
-    await Promise.all(this.#runs.map((run) => run.settle(leftMs)));
+    await Promise.all(this.#runs.map((run) => run.settle(this.lease.endMs - performance.now())));
     return this.results();
   }
 
@@ -156,8 +155,7 @@ export class HandlerRun implements Deadline {
     this.execution.core.deadlines.remove(this);
     this.#ended = true;
     this.#close(result);
-    const { event, tenant } = this.execution.job;
-    publishHandlerEnded(event, tenant, this.registration.name, result);
+    publishHandlerEnded(this.execution.job, this.registration.name, result);
     return result;
   }
 

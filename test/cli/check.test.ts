@@ -182,7 +182,7 @@ describe('check finds', () => {
       expect({ failed, warned }).toEqual({ failed: expected, warned: [] });
       expect(code).toBe(expected.length > 0 ? 1 : 0);
       if (detail) expect(results.find(({ id }) => id === expected[0])?.detail).toMatch(detail);
-      // What rests on the flaw is not failed a second time.
+      // A case that rests on the flaw is skipped, and not failed a second time.
       const rests = CASES.filter((one) => one.rests?.some((id) => expected.includes(id))).map(({ id }) => id);
       expect(skipped).toEqual(rests);
     },
@@ -281,21 +281,40 @@ describe('check', () => {
     expect((await commandLine('check ftp://127.0.0.1:1/')).code).toBe(2);
     expect((await commandLine('check http://127.0.0.1:1/', { env: {} })).code).toBe(3);
     expect((await commandLine('check')).code).toBe(2);
-    const { url } = await recordingServer();
+  });
+
+  it('keeps its results when the restart fails or the file for JUnit cannot be written', async () => {
     const effects = join(emptyFolder(), 'effects');
-    const args = [
-      'check',
-      url.href,
-      '--only',
-      'restart_keeps',
-      '--restart',
-      'exit 3',
-      '--effects',
-      effects,
-      '--settle',
-      '1ms',
-    ];
-    appendFileSync(effects, '');
-    expect((await commandLine([...args, '--junit', '/nowhere/x.xml'])).code).toBe(3);
+    const { url } = await recordingServer(({ body }) => {
+      appendFileSync(effects, `${(JSON.parse(String(body)) as { id: string }).id}\n`);
+      return { status: 200 };
+    });
+    const observed = ['--only', 'restart_keeps', '--restart', 'exit 3', '--effects', effects, '--settle', '1ms'];
+    const { code, results } = await check(url, observed);
+    expect([code, results]).toMatchObject([
+      1,
+      [
+        { id: 'valid', state: 'passed' },
+        { id: 'restart_keeps', state: 'failed', detail: 'The --restart command ended with code 3' },
+      ],
+    ]);
+    const unwritten = await commandLine(['check', url.href, '--only', 'valid', '--junit', '/nowhere/x.xml']);
+    expect([unwritten.code, unwritten.stdout]).toEqual([3, expect.stringContaining('1 passed, 0 failed')]);
+  });
+
+  it('waits for a queue that works off a burst later', async () => {
+    const effects = join(emptyFolder(), 'effects');
+    const waiting: string[] = [];
+    const { url } = await recordingServer(({ body }) => {
+      waiting.push((JSON.parse(String(body)) as { id: string }).id);
+      return { status: 202 };
+    });
+    const worker = setInterval(() => {
+      const id = waiting.shift();
+      if (id) appendFileSync(effects, `${id}\n`);
+    }, 8);
+    onTestFinished(() => clearInterval(worker));
+    const { failed } = await check(url, ['--only', 'burst', '--effects', effects, '--settle', '300ms']);
+    expect(failed).toEqual([]);
   });
 });

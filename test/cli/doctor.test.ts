@@ -89,6 +89,24 @@ describe('doctor', () => {
     expect((await problems(`--to ${await serverWith(crashing)}`)).ids).toEqual(['forgery']);
   });
 
+  it('goes on when the app crashes on a forgery', async () => {
+    const url = await serverWith((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const given = request.headers['x-pathfinder-signature'];
+        if (given?.length !== 71) request.socket.destroy();
+        else response.writeHead(given === sign(Buffer.concat(chunks), SECRET) ? 200 : 401).end();
+      });
+    });
+    const { ids, checks } = await problems(`--to ${url}`);
+    expect(ids).toEqual(['forgery']);
+    expect(checks.find(({ id }) => id === 'forgery')?.detail).toMatch(
+      /^no signature was answered with nothing \(ECONNRESET /,
+    );
+    expect(checks.map(({ id }) => id)).toContain('endpoint');
+  });
+
   it('finds a limit that is too low, an address where nothing is, and a redirect', async () => {
     const small = express();
     small.post('/webhooks/pathfinder', express.raw({ type: '*/*' }), (request, response) => {

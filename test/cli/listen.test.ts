@@ -37,7 +37,7 @@ describe('listen', () => {
     expect(out()).toMatch(/^\d\d:\d\d:\d\d {2}→ user\.created {10}evt_test_1 {2}✓ verified {2}← 200 {2}\d+ ms\n/);
     expect(out()).toContain('✗ signature_mismatch  ← 401');
     expect(out()).toContain('✗ missing_signature  ← 401');
-    // Nothing of a body is shown before it is verified.
+    // The ids of what was refused are not shown: a body is not read before it is verified.
     expect(out()).not.toMatch(/evt_test_[23]/);
     const { code, stderr } = await stop();
     expect(code).toBe(130);
@@ -76,6 +76,14 @@ describe('listen', () => {
         fix: expect.any(String),
       },
     ]);
+  });
+
+  it('ends after as many as it was told also when the sender hangs up', async () => {
+    const app = await serverWith((_, response) => void setTimeout(() => response.end(), 150));
+    const { url, ended } = await listening(`--count 1 --forward-to ${app}`);
+    const late = fetch(delivery('evt_test_1').toRequest(url), { signal: AbortSignal.timeout(50) });
+    await expect(late).rejects.toThrow();
+    expect((await ended).code).toBe(0);
   });
 
   it('sends on what is verified, and answers what comes back', async () => {

@@ -1,9 +1,9 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { WebhookHandler } from '@pathfinder/webhooks';
 import { toNodeListener } from '@pathfinder/webhooks/node';
-import { createSandbox } from '@pathfinder/webhooks/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { createSandbox, type DeliveryTarget, deliver, signedRequest } from '@pathfinder/webhooks/testing';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { commandLine, emptyFolder, SECRET } from '../support/command-line.ts';
 import { nowhere, recordingServer, serverWith } from '../support/test-server.ts';
 
@@ -200,6 +200,38 @@ describe('init', () => {
       '--yes writes one',
     );
   });
+
+  it.each(['express', 'next', 'fastify', 'hono', 'node'])(
+    'prints a route of %s that works as it stands',
+    async (framework) => {
+      const { stdout } = await commandLine(`init --framework ${framework} --json`, { env: {} });
+      const { route } = JSON.parse(stdout) as { route: { code: string } };
+      const preludes: Readonly<Record<string, string>> = {
+        express: "import express from 'express'; export const app = express();",
+        fastify: "import fastify from 'fastify'; export const app = fastify();",
+        hono: "import { Hono } from 'hono'; export const app = new Hono();",
+      };
+      const folder = join('reports', `init-${process.pid}`);
+      mkdirSync(folder, { recursive: true });
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+      const file = join(process.cwd(), folder, `${framework}.ts`);
+      const code = route.code.replace('createServer(', 'export const app = createServer(').replace('.listen(3000)', '');
+      writeFileSync(file, `${preludes[framework] ?? ''}\n${code}\n`);
+      vi.stubEnv('PATHFINDER_WEBHOOK_SECRET', SECRET);
+      const log = vi.spyOn(console, 'log').mockImplementation(() => undefined);
+      onTestFinished(() => {
+        vi.unstubAllEnvs();
+        log.mockRestore();
+      });
+      const { app, POST } = (await import(/* @vite-ignore */ file)) as { app?: DeliveryTarget; POST?: DeliveryTarget };
+      const target = app ?? POST;
+      if (!target) throw new Error('The route exports nothing.');
+      const delivery = signedRequest('user.created', { secret: SECRET });
+      expect((await deliver(target, delivery)).json).toMatchObject({ status: 'processed', processed: 1 });
+      expect((await deliver(target, delivery.tampered())).status).toBe(401);
+      expect(log.mock.calls).toEqual([[delivery.event.data.user.email]]);
+    },
+  );
 
   it('writes a secret that works when it is told to, and never over one that is there', async () => {
     const cwd = emptyFolder();

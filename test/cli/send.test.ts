@@ -251,7 +251,7 @@ describe('send tells apart what is in the way', () => {
     const { code, stderr } = await commandLine(`send auth.login --to ${url}`);
     expect(code).toBe(4);
     expect(stderr).toBe(
-      `✗ ECONNREFUSED 127.0.0.1:${url.port}: nothing is listening there.\n  Start your app, or pass --to <url>.\n`,
+      `✗ ECONNREFUSED 127.0.0.1:${url.port}: nothing is listening there.\n  Start your app, or check the address.\n`,
     );
   });
 
@@ -275,6 +275,21 @@ describe('send tells apart what is in the way', () => {
     expect(stdout + stderr).not.toMatch(/[^\P{C}\n]/u);
     expect(stdout).toContain('\\x1b]0;owned\\x07\\u202e');
     expect(stdout.length).toBeLessThan(600);
+  });
+
+  it.each(['constructor', '__proto__', 'toString'])('a reply that calls itself %s', async (word) => {
+    const refusing = await recordingServer(() => ({
+      status: 418,
+      body: JSON.stringify({ success: false, error: word }),
+    }));
+    expect(JSON.parse((await commandLine(`send auth.login --to ${refusing.url} --json`)).stdout)).toMatchObject({
+      error: 'refused',
+    });
+    const accepting = await recordingServer(() => ({
+      status: 200,
+      body: JSON.stringify({ success: true, status: word }),
+    }));
+    expect((await commandLine(`send auth.login --to ${accepting.url}`)).stdout).toContain('✓ accepted');
   });
 
   it('Ctrl-C', async () => {

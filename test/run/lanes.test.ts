@@ -72,7 +72,7 @@ describe('the line before a lane', () => {
 
   it('has room for a thousand who wait, or for sixteen megabytes, of all lanes together', () => {
     const lanes = new Lanes(false);
-    // Those who had a lane to themselves have waited for nothing, and count for nothing.
+    // Events with a lane to themselves have waited for nothing, and count for nothing.
     for (const key of ['c', 'd']) placeIn(lanes, key).leave();
     for (const key of ['a', 'b']) placeIn(lanes, key);
     const [last] = Array.from({ length: 1000 }, (_, i) => placeIn(lanes, i % 2 ? 'a' : 'b')).reverse();

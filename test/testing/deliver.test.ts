@@ -27,8 +27,7 @@ import { emptyFolder } from '../support/command-line.ts';
 import { recordingLogger } from '../support/deliver.ts';
 
 declare module 'vitest' {
-  // biome-ignore lint/suspicious/noExplicitAny: as vitest declares it.
-  interface Matchers<T = any> extends WebhookMatchers<T> {}
+  interface Matchers<T> extends WebhookMatchers<T> {}
 }
 
 expect.extend(webhookMatchers);
@@ -264,6 +263,11 @@ describe('a saved delivery', () => {
     [
       'no headers',
       '{"format":"pathfinder-webhook-delivery/1","method":"POST","url":"http://x/","headers":{"a":1}}',
+      'its `headers` are',
+    ],
+    [
+      'a header that would be two',
+      '{"format":"pathfinder-webhook-delivery/1","method":"POST","url":"http://x/","headers":{"a":"b\\r\\nc: d"}}',
       'its `headers` are',
     ],
     [

@@ -58,7 +58,6 @@ export async function check(context: Context, options: CheckOptions, to = ''): P
     printer.progress(`${i + 1} of ${cases.length}: ${title}`),
   );
   printer.progress('');
-  if (options.junit !== undefined) writeJunit(terminal.cwd, options.junit, results);
   const count = (state: Result['state']) => results.filter((result) => result.state === state).length;
   const ok = count('failed') === 0;
   printer.data({
@@ -74,6 +73,7 @@ export async function check(context: Context, options: CheckOptions, to = ''): P
   printer.line(
     `${count('passed')} passed, ${count('failed')} failed, ${count('warning')} warned, ${count('skipped')} skipped`,
   );
+  if (options.junit !== undefined) writeJunit(terminal.cwd, options.junit, results);
   return ok ? EXIT.ok : EXIT.no;
 }
 

@@ -62,7 +62,7 @@ export async function replayDeadLetters(
   options: ReplayLettersOptions,
   ...args: unknown[]
 ): Promise<number> {
-  const keys = args.flat() as string[];
+  const keys = namedIn(args);
   const { printer, terminal } = context;
   checkWhich(keys, options);
   return withQueue(context, options, async (queue) => {
@@ -92,7 +92,7 @@ export async function discardDeadLetters(
   options: StoreOptions & { readonly tenant?: string; readonly yes?: boolean },
   ...args: unknown[]
 ): Promise<undefined> {
-  const keys = args.flat() as string[];
+  const keys = namedIn(args);
   if (!options.yes) {
     throw usage(
       `${keys.length} dead letter${keys.length === 1 ? '' : 's'} would be deleted for good.`,
@@ -110,6 +110,11 @@ export async function discardDeadLetters(
     context.printer.line(['green', '✓ '], `deleted ${discarded}`);
   });
   return undefined;
+}
+
+/** The names that a command was given, each once. */
+function namedIn(args: readonly unknown[]): readonly string[] {
+  return [...new Set(args.flat() as string[])];
 }
 
 function checkWhich(keys: readonly string[], { all, yes, dryRun }: ReplayLettersOptions): void {

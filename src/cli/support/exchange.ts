@@ -98,8 +98,8 @@ function late(url: URL, timeoutMs: number): CliError {
 }
 
 const REASONS: Readonly<Record<string, readonly [why: string, fix: string]>> = {
-  ECONNREFUSED: ['nothing is listening there', 'Start your app, or pass --to <url>.'],
-  ENOTFOUND: ['there is no such host', 'Check the host name, or pass --to <url>.'],
+  ECONNREFUSED: ['nothing is listening there', 'Start your app, or check the address.'],
+  ENOTFOUND: ['there is no such host', 'Check the host name.'],
   EAI_AGAIN: ['the host name could not be looked up', 'Check the network and the host name.'],
   ECONNRESET: ['the connection was closed without a reply', "Look into your app's log: it may have crashed."],
   EPIPE: ['the connection was closed without a reply', "Look into your app's log: it may have crashed."],

@@ -20,8 +20,9 @@ export function explain(reply: Incoming, url: URL): Explanation {
   if (status >= 200 && status < 300) return { ok: true, code: 'accepted', text: accepted(body), fix: '' };
   if (status >= 300 && status < 400) return redirected(reply, url);
   const ours = body.success === false ? String(body.error ?? body.status ?? '') : '';
-  const [code, text, fix] = OURS[ours] ??
-    FOREIGN[status] ?? ['refused', 'it refused the delivery', "Your app's log says more."];
+  // A receiver's words are looked up among the table's own: `constructor` is in every object.
+  const row = Object.hasOwn(OURS, ours) ? OURS[ours] : FOREIGN[status];
+  const [code, text, fix] = row ?? ['refused', 'it refused the delivery', "Your app's log says more."];
   return { ok: false, code, text: `${status} from ${url.href}: ${text}.`, fix };
 }
 
@@ -34,13 +35,13 @@ export function shown({ body }: Incoming): string {
 function accepted(body: Readonly<Record<string, unknown>>): string {
   if (body.success !== true) return 'accepted';
   const runs = Number(body.processed);
-  const said: Readonly<Record<string, string>> = {
-    processed: `verified, ${runs} handler${runs === 1 ? '' : 's'} ran`,
-    queued: 'verified and queued',
-    duplicate: 'verified, a duplicate: no handler ran again',
-    unhandled: 'verified, but no handler is registered for this type',
-  };
-  return said[String(body.status)] ?? 'accepted';
+  const said = new Map<unknown, string>([
+    ['processed', `verified, ${runs} handler${runs === 1 ? '' : 's'} ran`],
+    ['queued', 'verified and queued'],
+    ['duplicate', 'verified, a duplicate: no handler ran again'],
+    ['unhandled', 'verified, but no handler is registered for this type'],
+  ]);
+  return said.get(body.status) ?? 'accepted';
 }
 
 function redirected({ status, headers }: Incoming, url: URL): Explanation {

@@ -10,7 +10,7 @@ const MOST_QUOTED = 200;
 export type RefusalCode = WebhookErrorCode | 'invalid_signature';
 
 /**
- * The matchers as types. For vitest `declare module 'vitest' { interface Matchers<T = any> extends WebhookMatchers<T> {} }`; for
+ * The matchers as types. For vitest `declare module 'vitest' { interface Matchers<T> extends WebhookMatchers<T> {} }`; for
  * jest see docs/testing.md.
  */
 export interface WebhookMatchers<R = unknown> {

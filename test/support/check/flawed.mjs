@@ -56,7 +56,7 @@ async function handle(event) {
   } else if (flaw === 'dies-after-the-effect') {
     act(event);
     seen.add(id);
-    // What dies before this has made the effect and remembers nothing.
+    // A process that dies before this has made the effect and remembers nothing.
     later(2000, () => append('ids', id));
   } else {
     act(event);

@@ -133,20 +133,32 @@ export class Bench {
   }
 
   /** How often it has acted on an event: waits until it has at all, and then whether it does again. */
-  async effectsOf(id: string, atLeast = 1): Promise<number> {
+  async effectsOf(id: string): Promise<number> {
+    const [count = 0] = await this.effectsOfAll([id]);
+    return count;
+  }
+
+  /** How often it has acted on each of some events: waits until it has on all of them, and then whether it does again. */
+  async effectsOfAll(ids: readonly string[]): Promise<readonly number[]> {
     const { settleMs, terminal } = this.options;
     const startedAtMs = performance.now();
-    while ((await this.countEffects(id)) < atLeast && performance.now() - startedAtMs < settleMs * 4) {
+    while ((await this.countEffects(ids)).includes(0) && performance.now() - startedAtMs < settleMs * 4) {
       await sleep(POLL_MS, terminal.signal);
     }
     await sleep(settleMs, terminal.signal);
-    return this.countEffects(id);
+    return this.countEffects(ids);
   }
 
-  /** How often it has acted on an event so far. */
-  async countEffects(id: string): Promise<number> {
-    const text = await this.#readEffects();
-    return text.split('\n').filter((line) => line.split(/[^\w.:-]+/).includes(id)).length;
+  /** How often it has acted on each of some events so far. */
+  async countEffects(ids: readonly string[]): Promise<readonly number[]> {
+    const counts = new Map(ids.map((id) => [id, 0]));
+    for (const line of (await this.#readEffects()).split('\n')) {
+      for (const id of new Set(line.split(/[^\w.:-]+/))) {
+        const count = counts.get(id);
+        if (count !== undefined) counts.set(id, count + 1);
+      }
+    }
+    return ids.map((id) => counts.get(id) ?? 0);
   }
 
   async #readEffects(): Promise<string> {

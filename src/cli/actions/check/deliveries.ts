@@ -24,7 +24,7 @@ export const DELIVERIES: readonly Case[] = [
       if (effects === 0)
         return failed(
           'it was accepted, but --effects shows no line with its id',
-          'Have the receiver write a line with the id of each event it acts on.',
+          'Have the receiver write a line with the id of each event it acts on; if it acts later than two seconds, raise --settle.',
         );
       return failed(`it acted ${effects} times on one delivery`);
     },
@@ -135,8 +135,7 @@ async function burst(bench: Bench) {
   if (refused.length > 0)
     return failed(`${refused.length} were not accepted, the first was answered ${refused[0]?.said}`);
   if (bench.options.effects === undefined) return passed(`all accepted, ${AT_ONCE} at a time`);
-  await bench.effectsOf(deliveries.at(-1)?.event.id ?? '');
-  const counts = await Promise.all(deliveries.map(({ event }) => bench.countEffects(event.id)));
+  const counts = await bench.effectsOfAll(deliveries.map(({ event }) => event.id));
   const wrong = counts.filter((count) => count !== 1);
   return wrong.length === 0
     ? passed('each acted on once')

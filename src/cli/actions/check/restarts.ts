@@ -34,7 +34,7 @@ export const RESTARTS: readonly Case[] = [
       const { id } = delivery.event;
       await bench.deliver(delivery);
       // The restart comes as soon as the effect shows: what is remembered only later is forgotten.
-      for (let waitedMs = 0; waitedMs < 5000 && (await bench.countEffects(id)) === 0; waitedMs += 10) {
+      for (let waitedMs = 0; waitedMs < 5000 && (await bench.countEffects([id])).includes(0); waitedMs += 10) {
         await new Promise((resolve) => setTimeout(resolve, 10));
       }
       await bench.restart();

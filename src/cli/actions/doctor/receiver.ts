@@ -17,17 +17,25 @@ interface Target {
   readonly timeoutMs: number;
 }
 
-type Ask = (request: Outgoing) => Promise<Incoming>;
+type Ask = (request: Outgoing) => Promise<Answer>;
+
+/** A reply, or status 0 and why there is none: a receiver that crashes is a finding, and not the end of the search. */
+interface Answer {
+  readonly status: number;
+  /** In words. */
+  readonly said: string;
+}
 
 /** Sends a receiver what is right and what is wrong, and looks at its answers. */
 export async function checkReceiver({ terminal }: Context, target: Target, note: NoteCheck): Promise<void> {
   const { url, secret: secrets, timeoutMs } = target;
   const [current] = secrets;
   if (!current) return;
-  const ask: Ask = (request) => exchange(url, request, { timeoutMs, signal: terminal.signal });
+  const send = (request: Outgoing) => exchange(url, request, { timeoutMs, signal: terminal.signal });
+  const ask: Ask = (request) => send(request).then(answerOf, noAnswer);
   const event = eventOf();
   const signed = (secret: string) => signedRequest(event, { secret, url });
-  const first = await reach(() => ask(signed(current.value)), url, note);
+  const first = await reach(() => send(signed(current.value)), url, note);
   if (!first) return;
   let accepted = isAccepted(first);
   let secret = current;
@@ -101,13 +109,13 @@ async function checkForgeries(
     'a short signature': { headers: { ...headers, 'x-pathfinder-signature': 'sha256=00' }, body },
   };
   for (const [what, { headers, body }] of Object.entries(forgeries)) {
-    const { status } = await ask({ headers, body });
+    const { status, said } = await ask({ headers, body });
     if (status >= 400 && status < 500) continue;
     const fix =
-      status >= 500
+      status >= 500 || status === 0
         ? 'Compare lengths before timingSafeEqual, and answer 401.'
         : 'Answer 401 unless the signature is right.';
-    note({ id: 'forgery', state: 'problem', detail: `${what} was answered ${status}`, fix });
+    note({ id: 'forgery', state: 'problem', detail: `${what} was answered ${said}`, fix });
     return;
   }
   note({ id: 'forgery', state: 'ok', detail: 'forgeries are refused' });
@@ -121,20 +129,20 @@ async function checkDuplicate(ask: Ask, delivery: ReturnType<typeof signedReques
     note({
       id: 'duplicate',
       state: 'problem',
-      detail: `a duplicate was answered ${again.status}`,
+      detail: `a duplicate was answered ${again.said}`,
       fix: 'Answer 200: the sender repeats what is refused.',
     });
 }
 
 async function checkLarge(ask: Ask, secret: string, url: URL, note: NoteCheck): Promise<void> {
   const body = Buffer.from(JSON.stringify({ ...eventOf(), data: { filler: 'x'.repeat(LARGE_BYTES) } }));
-  const { status } = await ask(signRaw(body, secret, url));
-  if (status < 300) note({ id: 'body_limit', state: 'ok', detail: 'half a megabyte gets through' });
+  const large = await ask(signRaw(body, secret, url));
+  if (isAccepted(large)) note({ id: 'body_limit', state: 'ok', detail: 'half a megabyte gets through' });
   else
     note({
       id: 'body_limit',
       state: 'problem',
-      detail: `half a megabyte was answered ${status}`,
+      detail: `half a megabyte was answered ${large.said}`,
       fix: 'Raise the limit of the proxy or of the body parser to 1 MiB.',
     });
 }
@@ -144,7 +152,16 @@ function eventOf() {
   return { id, type: TYPE, api_version: '1.0', created: Math.floor(Date.now() / 1000), data: {} };
 }
 
-function isAccepted({ status }: Incoming): boolean {
+function answerOf(reply: Incoming): Answer {
+  return { status: reply.status, said: String(reply.status) };
+}
+
+function noAnswer(error: unknown): Answer {
+  if (!(error instanceof CliError)) throw error;
+  return { status: 0, said: `with nothing (${error.message.replace(/\.$/, '')})` };
+}
+
+function isAccepted({ status }: Pick<Incoming, 'status'>): boolean {
   return status >= 200 && status < 300;
 }
 

@@ -31,7 +31,7 @@ export function createReceiver(context: Context, { options, secrets, target, sig
   const { concurrency = 1, timeout: timeoutMs = DEFAULT_TIMEOUT_MS, allowRemote = false } = options;
   const forward = target && createForwarder({ url: target, allowRemote, concurrency, timeoutMs, signal });
   const save = saverFor(context, options);
-  let left = options.count ?? Number.POSITIVE_INFINITY;
+  const countDown = counter(options.count, finish);
 
   return async (request: IncomingMessage, response: ServerResponse, port: number): Promise<void> => {
     const receivedAt = new Date().toISOString();
@@ -48,7 +48,18 @@ export function createReceiver(context: Context, { options, secrets, target, sig
     const delivered: Delivered = { at: receivedAt, examined, status, ms, bytes: body.length, forwarded, file };
     reply(response, status, examined, forwarded);
     if (passes || examined.refused !== undefined) show(context, delivered);
-    if (--left === 0) response.once('close', finish);
+    countDown(response);
+  };
+}
+
+/** Calls `finish` once so many replies are closed. */
+function counter(count: number | undefined, finish: () => void): (response: ServerResponse) => void {
+  let left = count ?? Number.POSITIVE_INFINITY;
+  return (response) => {
+    if (--left > 0) return;
+    // A sender that has hung up meanwhile has closed its reply already.
+    if (response.closed) finish();
+    else response.once('close', finish);
   };
 }
 
