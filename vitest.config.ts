@@ -18,6 +18,7 @@ export default defineConfig({
     exclude: ['test/next/**', '**/node_modules/**'],
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    globalSetup: ['test/support/services/global-setup.ts'],
     setupFiles: ['scripts/seed-fast-check.ts'],
     provide: { fastCheckSeed },
     reporters: [

@@ -9,6 +9,8 @@ export const entries: Readonly<Record<string, string>> = {
   './fetch': 'src/adapters/fetch.ts',
   './node': 'src/adapters/node.ts',
   './sqlite': 'src/engines/sqlite/index.ts',
+  './postgres': 'src/engines/postgres/index.ts',
+  './redis': 'src/engines/redis/index.ts',
   './client': 'src/client/index.ts',
   './testing': 'src/testing/index.ts',
 };

@@ -117,14 +117,6 @@ function cureFor(nodeMajor: number): string {
   return 'Update to Node 22.13, which has node:sqlite, or install better-sqlite3 13 (`npm install better-sqlite3@13`).';
 }
 
-const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
-
-/** @throws TypeError unless `value` may stand in SQL as it is. */
-export function checkIdentifier(option: string, value: string): string {
-  if (IDENTIFIER.test(value)) return value;
-  throw new TypeError(`\`${option}\` must match ${IDENTIFIER.source}.`);
-}
-
 /** Whether a driver threw since another connection holds the lock: each has its own way to say so, and all its words. */
 export function isLockedError(error: unknown): boolean {
   const { code, errcode } = (error ?? {}) as { readonly code?: unknown; readonly errcode?: unknown };

@@ -1,4 +1,4 @@
-import { checkIdentifier } from './driver.ts';
+import { checkIdentifier } from '../shared/identifier.ts';
 
 /** Before the names of all tables and indexes, unless `tablePrefix` says otherwise. */
 export const DEFAULT_PREFIX = 'pathfinder_webhook_';

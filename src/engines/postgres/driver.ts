@@ -1,0 +1,42 @@
+import { check } from '../../shared/check.ts';
+
+/** A query as `pg` takes it. */
+export interface PostgresQuery {
+  readonly text: string;
+  readonly values?: unknown[];
+  /** Prepared once on each connection. */
+  readonly name?: string;
+}
+
+/** What `pg` answers. */
+export interface PostgresResult {
+  // biome-ignore lint/suspicious/noExplicitAny: as in the types of `pg`, whose rows are whatever was selected.
+  readonly rows: any[];
+  readonly rowCount: number | null;
+  readonly command: string;
+}
+
+/** A client that was taken from a pool: what a handler has as `context.tx`. */
+export interface PostgresClient {
+  query(query: PostgresQuery): Promise<PostgresResult>;
+  query(text: string, values?: unknown[]): Promise<PostgresResult>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  off(event: 'error', listener: (error: Error) => void): unknown;
+  release(broken?: Error | boolean): void;
+}
+
+/** A `Pool` of `pg` 8, or one that works alike. */
+export interface PostgresPool {
+  query(query: PostgresQuery): Promise<PostgresResult>;
+  connect(): Promise<PostgresClient>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  readonly totalCount: number;
+  readonly options?: { readonly max?: number | undefined; readonly connectionTimeoutMillis?: number | undefined };
+}
+
+/** @throws TypeError for what is no pool, such as a `Client` or a connection string. */
+export function checkPool(of: string, pool: unknown): asserts pool is PostgresPool {
+  const { connect, query, on, totalCount } = (Object(pool) ?? {}) as Readonly<Record<string, unknown>>;
+  const isPool = [connect, query, on].every((method) => typeof method === 'function') && typeof totalCount === 'number';
+  check(isPool, `The first argument of ${of}`, 'a pool of pg 8 (`npm install pg`): new Pool({ connectionString })');
+}

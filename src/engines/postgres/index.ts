@@ -1,0 +1,9 @@
+/**
+ * The store on PostgreSQL.
+ *
+ * @packageDocumentation
+ */
+
+export type { PostgresClient, PostgresPool, PostgresQuery, PostgresResult } from './driver.ts';
+export { type PostgresSchemaOptions, postgresSchema } from './schema.ts';
+export { type PostgresStoreOptions, postgresStore } from './store.ts';

@@ -1,0 +1,154 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const PATIENCE_MS = 30_000;
+
+/** A server of the tests' own, which may be killed. */
+export interface OwnServer {
+  readonly url: string;
+  readonly port: number;
+  /** Ends it at once, without a word, and starts it again on the same files. */
+  restart(): Promise<void>;
+  /** Ends it at once, without a word. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Ends it, and deletes its files. */
+  dispose(): Promise<void>;
+}
+
+/** The server programs on this machine, or undefined. */
+export const programs = {
+  redis: findProgram('redis-server', ['/usr/bin', '/usr/local/bin']),
+  postgres: findProgram('postgres', postgresFolders()),
+};
+
+function postgresFolders(): readonly string[] {
+  const all = '/usr/lib/postgresql';
+  const versions = existsSync(all) ? readdirSync(all).sort((a, b) => Number(b) - Number(a)) : [];
+  return [...versions.map((version) => `${all}/${version}/bin`), '/usr/local/bin', '/usr/bin'];
+}
+
+function findProgram(name: string, folders: readonly string[]): string | undefined {
+  const path = (process.env.PATH ?? '').split(':');
+  return [...path, ...folders].map((folder) => join(folder, name)).find((file) => existsSync(file));
+}
+
+/** Starts a Redis that appends every write to a file, unless its options say otherwise. */
+export async function startRedis(options: readonly string[] = []): Promise<OwnServer> {
+  if (!programs.redis) throw new Error('There is no redis-server on this machine.');
+  const folder = mkdtempSync(join(tmpdir(), 'pathfinder-redis-'));
+  const port = await freePort();
+  const persistent = ['--appendonly', 'yes', '--appendfsync', 'everysec', '--save', ''];
+  const where = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--logfile', `${folder}/log`];
+  const command = [programs.redis, ...where, ...persistent, ...options];
+  return startServer({ command, port, folder, url: `redis://127.0.0.1:${port}`, stop: 'SIGKILL', owner: undefined });
+}
+
+/** Starts a PostgreSQL that trusts everybody on this machine. */
+export async function startPostgres(options: readonly string[] = []): Promise<OwnServer> {
+  if (!programs.postgres) throw new Error('There is no postgres on this machine.');
+  const folder = mkdtempSync(join(tmpdir(), 'pathfinder-postgres-'));
+  const port = await freePort();
+  // PostgreSQL refuses to run as root.
+  const owner = process.getuid?.() === 0 ? userId('postgres') : undefined;
+  if (owner !== undefined) chownSync(folder, owner, owner);
+  const data = `${folder}/data`;
+  const initdb = [programs.postgres.replace(/postgres$/, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres', '-N'];
+  const [program = '', ...args] = asUser(owner, [...initdb, '-E', 'UTF8']);
+  execFileSync(program, args, { cwd: folder, stdio: 'ignore' });
+  const settings = ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`, ...options];
+  const command = [programs.postgres, '-D', data, '-p', String(port), ...settings];
+  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  // An immediate shutdown: what SIGKILL is, but for the shared memory that it would leave behind.
+  return startServer({ command, port, folder, url, stop: 'SIGQUIT', owner });
+}
+
+function userId(name: string): number {
+  return Number(execFileSync('id', ['-u', name], { encoding: 'utf8' }));
+}
+
+/** The command as another user, and ended with this process whatever becomes of it. */
+function asUser(owner: number | undefined, command: readonly string[]): readonly string[] {
+  if (!existsSync('/usr/bin/setpriv')) return command;
+  const user = owner === undefined ? [] : [`--reuid=${owner}`, `--regid=${owner}`, '--clear-groups'];
+  return ['/usr/bin/setpriv', ...user, '--pdeathsig', 'KILL', ...command];
+}
+
+interface ServerPlan {
+  readonly command: readonly string[];
+  readonly port: number;
+  readonly folder: string;
+  readonly url: string;
+  readonly stop: NodeJS.Signals;
+  readonly owner: number | undefined;
+}
+
+async function startServer({ command, port, folder, url, stop, owner }: ServerPlan): Promise<OwnServer> {
+  let server: ChildProcess | undefined;
+  const [program = '', ...args] = asUser(owner, command);
+
+  async function start(): Promise<void> {
+    const started = spawn(program, args, { cwd: folder, stdio: 'ignore' });
+    server = started;
+    await untilListening(port, () => started.exitCode === null);
+  }
+
+  async function kill(): Promise<void> {
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill(stop);
+    await exited;
+  }
+
+  await start();
+  return {
+    url,
+    port,
+    start,
+    kill,
+    async restart() {
+      await kill();
+      await start();
+    },
+    async dispose() {
+      await kill();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function untilListening(port: number, isAlive: () => boolean): Promise<void> {
+  const endsAtMs = performance.now() + PATIENCE_MS;
+  while (performance.now() < endsAtMs && isAlive()) {
+    if (await isListening(port)) return;
+    await delay(20);
+  }
+  throw new Error(`A server of the tests did not begin to listen on port ${port}.`);
+}
+
+/** Whether somebody takes connections on this port of the machine. */
+export function isListening(port: number, host = '127.0.0.1'): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host });
+    const end = (listening: boolean) => {
+      socket.destroy();
+      resolve(listening);
+    };
+    socket.once('connect', () => end(true));
+    socket.once('error', () => end(false));
+  });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
