@@ -46,6 +46,7 @@ export const COLUMNS: Readonly<Record<keyof TableNames, readonly string[]>> = {
     'held',
     'queue',
     'due_at',
+    'job_id',
     'expires_at',
     'error',
     'steps',
@@ -86,6 +87,7 @@ export function postgresSchema({ tablePrefix = DEFAULT_PREFIX, schema }: Postgre
   // id: never used again once its row is gone, as the address of a dead letter must not be.
   // until_at: active: end of the lease; free: claimable from; dead: since then.
   // queue: the namespace whose workers run it; due_at: when they may look at it, absent once there is nothing to run.
+  // job_id: the job that brings it to them.
   // A row changes three times in its life: room on its page spares the indexes that do not change.
   return `
 CREATE TABLE IF NOT EXISTS ${event} (
@@ -101,6 +103,7 @@ CREATE TABLE IF NOT EXISTS ${event} (
   held boolean NOT NULL,
   queue text,
   due_at timestamptz,
+  job_id uuid,
   expires_at timestamptz,
   error text,
   steps jsonb

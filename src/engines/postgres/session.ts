@@ -7,6 +7,8 @@ import { prepareTables } from './setup.ts';
 
 const UNDEFINED_TABLE = '42P01';
 const DEFAULT_POOL_SIZE = 10;
+// Deliveries come in, and the leases of handlers that hold the other connections are extended, through these.
+const SPARE_CONNECTIONS = 2;
 
 /** A statement, and the name under which a connection has it prepared. */
 export interface Statement {
@@ -29,6 +31,8 @@ export interface PostgresSession {
   /** Runs a statement: in the transaction that is given, else by itself. */
   run<Row>(statement: Statement, values: readonly unknown[], tx?: unknown): Promise<readonly Row[]>;
   /** Runs `work` in a transaction: committed when it resolves, rolled back when it rejects. */
+  begin<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T>;
+  /** The same for a handler, which may hold it for long: the last connections of the pool are not for these. */
   transaction<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T>;
   /** Whether `tx` is a transaction that is open here. */
   isOpen(tx: unknown): boolean;
@@ -54,8 +58,7 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
   const { statementTimeoutMs, logger } = options;
   const open = new Set<unknown>();
   const waiting: (() => void)[] = [];
-  // One connection of the pool stays free: the leases of handlers that hold the others are extended through it.
-  let room = Math.max(1, (pool.options?.max ?? DEFAULT_POOL_SIZE) - 1);
+  let room = Math.max(1, (pool.options?.max ?? DEFAULT_POOL_SIZE) - SPARE_CONNECTIONS);
   let preparing: Promise<void> | undefined;
   let isPrepared = false;
 
@@ -94,10 +97,14 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
   }
 
   async function begin<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T> {
+    return transact(await pool.connect(), work);
+  }
+
+  async function beginInTurn<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T> {
     if (room > 0) room--;
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
-      return await transact(await pool.connect(), work);
+      return await begin(work);
     } finally {
       const next = waiting.shift();
       if (next) next();
@@ -150,9 +157,14 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
       return (await query(target, asked)).rows as readonly Row[];
     },
 
-    async transaction(work) {
+    async begin(work) {
       if (!isPrepared) await prepare();
       return begin(work);
+    },
+
+    async transaction(work) {
+      if (!isPrepared) await prepare();
+      return beginInTurn(work);
     },
 
     isOpen: (tx) => open.has(tx),
@@ -175,4 +187,13 @@ function lend(client: PostgresClient, isOpen: (tx: object) => boolean): Postgres
     },
   });
   return tx;
+}
+
+/**
+ * Whether a statement failed for what it was given, so that one of other deliveries may do; else the server, or the way to
+ * it, is at fault.
+ */
+export function isOfOneStatement(error: unknown): boolean {
+  const { code } = (error ?? {}) as { readonly code?: unknown };
+  return typeof code === 'string' && /^(21|22|23|40)[0-9A-Z]{3}$/.test(code);
 }

@@ -1,7 +1,7 @@
 import { ACTIVE, DONE, FAILED, FREE, type TableNames, UNHANDLED } from './schema.ts';
 
 /** The time of the server at this moment; `now()` would be that of the transaction's start. */
-const NOW = 'clock_timestamp()';
+export const NOW = 'clock_timestamp()';
 
 /** The time so many milliseconds from now that the parameter says. */
 export function inMs(parameter: string): string {

@@ -1,0 +1,27 @@
+import { pgBossQueue } from '@pathfinder/webhooks/pg-boss';
+import { describeWebhookQueue, type OpenQueueOptions } from '@pathfinder/webhooks/testing';
+import PgBoss from 'pg-boss';
+import { afterAll, beforeAll, describe, it } from 'vitest';
+import { recordingLogger } from '../support/deliver.ts';
+import { testPostgres } from '../support/services/postgres.ts';
+import { describeWith } from '../support/services/services.ts';
+
+const kinds = ['durable', 'shared'] as const;
+
+describeWith('postgres', 'pgBossQueue over pg-boss 10', (url) => {
+  const { pool, schema } = testPostgres(url);
+  const boss = new PgBoss({ connectionString: url, schema: `${schema}_boss`, max: 2 });
+  let shared: ReturnType<typeof pool> | undefined;
+  beforeAll(async () => {
+    await boss.start();
+  });
+  afterAll(async () => {
+    await boss.stop({ graceful: false, wait: true });
+    await shared?.query(`DROP SCHEMA ${schema}_boss CASCADE`);
+  });
+  const open = (options: OpenQueueOptions) => {
+    shared ??= pool({ max: 20 });
+    return pgBossQueue(boss, { ...options, pool: shared, pollMs: 20, logger: recordingLogger() });
+  };
+  describeWebhookQueue('pgBossQueue', open, { runner: { describe, it }, kinds });
+});
