@@ -11,6 +11,7 @@ export const entries: Readonly<Record<string, string>> = {
   './sqlite': 'src/engines/sqlite/index.ts',
   './postgres': 'src/engines/postgres/index.ts',
   './redis': 'src/engines/redis/index.ts',
+  './bullmq': 'src/engines/bullmq/index.ts',
   './pg-boss': 'src/engines/pg-boss/index.ts',
   './client': 'src/client/index.ts',
   './testing': 'src/testing/index.ts',

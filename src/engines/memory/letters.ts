@@ -54,7 +54,7 @@ export function lettersOf(
 
   function find(address: ReadAddress): Entry | undefined {
     const isMeant = ({ number, delivery }: Entry) =>
-      'number' in address ? number === address.number : delivery.key === eventKey(address.tenant, address.id);
+      'letter' in address ? String(number) === address.letter : delivery.key === eventKey(address.tenant, address.id);
     return all().find(isMeant);
   }
 

@@ -12,6 +12,7 @@ import { type Statement, statements } from '../postgres/session.ts';
 import {
   isAddresses,
   letterKey,
+  letterNumber,
   type ReadAddress,
   readAddress,
   readAddresses,
@@ -53,7 +54,9 @@ export function createLetters(
 
   async function find(address: ReadAddress): Promise<LetterRow | undefined> {
     const [statement, value]: readonly [Statement, unknown] =
-      'number' in address ? [sql.byNumber, address.number] : [sql.byKey, keyOf(eventKey(address.tenant, address.id))];
+      'letter' in address
+        ? [sql.byNumber, letterNumber(address.letter) ?? 0]
+        : [sql.byKey, keyOf(eventKey(address.tenant, address.id))];
     return (await session.run<LetterRow>(statement, [namespace, value]))[0];
   }
 

@@ -4,7 +4,7 @@ import { sleep } from '../../shared/time.ts';
 
 const MOST_AT_ONCE = 256;
 const DEFAULT_LIMIT = 100;
-const KEY = /^letter_([1-9]\d{0,15})$/;
+const KEY = /^letter_([\w-]{1,64})$/;
 const REASONS: readonly DeadReason[] = ['failed', 'unhandled', 'poison'];
 const QUERY_NAMES: OptionNames<DeadLetterQuery> = {
   reason: true,
@@ -15,12 +15,17 @@ const QUERY_NAMES: OptionNames<DeadLetterQuery> = {
 };
 const REPLAY_NAMES: OptionNames<ReplayOptions> = { steps: true, ratePerSecond: true, signal: true };
 
-/** A dead letter by its number, or by its event. */
-export type ReadAddress = { readonly number: number } | { readonly id: string; readonly tenant: string | undefined };
+/** A dead letter by its name, or by its event. */
+export type ReadAddress = { readonly letter: string } | { readonly id: string; readonly tenant: string | undefined };
 
-/** The `key` of the dead letter that an engine knows by a number, which it never uses again. */
-export function letterKey(number: number): string {
-  return `letter_${number}`;
+/** The `key` of the dead letter that an engine knows by this name, which it never uses for another event. */
+export function letterKey(name: number | string): string {
+  return `letter_${name}`;
+}
+
+/** The number of an address, for an engine whose names are numbers. */
+export function letterNumber(letter: string): number | undefined {
+  return /^[1-9]\d{0,14}$/.test(letter) ? Number(letter) : undefined;
 }
 
 /**
@@ -30,8 +35,8 @@ export function letterKey(number: number): string {
  */
 export function readAddress(address: DeadLetterAddress): ReadAddress {
   const { key = address, id, tenant } = (Object(address) ?? {}) as Readonly<Record<string, unknown>>;
-  const number = typeof key === 'string' ? KEY.exec(key)?.[1] : undefined;
-  if (number !== undefined) return { number: Number(number) };
+  const letter = typeof key === 'string' ? KEY.exec(key)?.[1] : undefined;
+  if (letter !== undefined) return { letter };
   const isEvent = typeof id === 'string' && id !== '' && (tenant === undefined || typeof tenant === 'string');
   check(
     isEvent && typeof address === 'object',

@@ -11,15 +11,13 @@ export interface TakenClaims {
 
 export function noteClaims(store: WebhookStore): TakenClaims {
   const tokens = new Map<string, string | undefined>();
+  const claim: WebhookStore['claim'] = async (key, options) => {
+    const answer = await store.claim(key, options);
+    if (answer.status === 'acquired' && tokens.has(key)) tokens.set(key, answer.token);
+    return answer;
+  };
   return {
-    store: {
-      ...store,
-      async claim(key, options) {
-        const claim = await store.claim(key, options);
-        if (claim.status === 'acquired' && tokens.has(key)) tokens.set(key, claim.token);
-        return claim;
-      },
-    },
+    store: withClaim(store, claim),
     begin(key) {
       tokens.set(key, undefined);
     },
@@ -29,4 +27,15 @@ export function noteClaims(store: WebhookStore): TakenClaims {
       return token;
     },
   };
+}
+
+/** The store with another `claim`. Everything else is asked of the store itself, which may be an object of a class. */
+function withClaim(store: WebhookStore, claim: WebhookStore['claim']): WebhookStore {
+  return new Proxy(store, {
+    get(target, name) {
+      if (name === 'claim') return claim;
+      const value: unknown = Reflect.get(target, name);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }

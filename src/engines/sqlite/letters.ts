@@ -8,6 +8,7 @@ import {
 import {
   isAddresses,
   letterKey,
+  letterNumber,
   type ReadAddress,
   readAddress,
   readAddresses,
@@ -45,12 +46,14 @@ export function createSqliteLetters(
 
   function find(address: ReadAddress): EventRow | undefined {
     const named =
-      'number' in address ? findNumber(address.number) : events.find(keyOf(eventKey(address.tenant, address.id)));
+      'letter' in address
+        ? findNumber(letterNumber(address.letter))
+        : events.find(keyOf(eventKey(address.tenant, address.id)));
     return named && isDead(named) && named.queue === namespace && !events.isExpired(named) ? named : undefined;
   }
 
-  function findNumber(id: number): EventRow | undefined {
-    return (sql.dead.get(id) ?? undefined) as EventRow | undefined;
+  function findNumber(id: number | undefined): EventRow | undefined {
+    return id === undefined ? undefined : ((sql.dead.get(id) ?? undefined) as EventRow | undefined);
   }
 
   function findMatching(query: DeadLetterQuery): readonly (DeadRow & BodyRow)[] {
@@ -75,7 +78,7 @@ export function createSqliteLetters(
   /** In one transaction; what somebody else has replayed or discarded meanwhile does not count. */
   function change(ids: readonly number[], one: (row: EventRow) => void): Promise<number> {
     return connection.write(() => {
-      const rows = ids.flatMap((number) => find({ number }) ?? []);
+      const rows = ids.flatMap((id) => find({ letter: String(id) }) ?? []);
       for (const row of rows) one(row);
       return rows.length;
     });

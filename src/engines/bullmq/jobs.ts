@@ -1,0 +1,53 @@
+import type { Queue } from 'bullmq';
+import type { EventJob, JobData } from './job.ts';
+
+// It goes with its event; what failed for good stays, and so does its event's row. The SDK counts the attempts.
+const JOB_OPTIONS = { removeOnComplete: true, removeOnFail: false, attempts: 1 } as const;
+
+/** The jobs of a queue, and of the one beside it that keeps what no handler matched. */
+export interface Jobs {
+  /** Adds a job, unless there is one of this id. */
+  add(type: string, data: JobData, id: string): Promise<void>;
+  find(id: string): Promise<EventJob | undefined>;
+  /** Has a failed job run again. False: it is not failed any more. */
+  retry(job: EventJob): Promise<boolean>;
+  keepUnhandled(job: EventJob, data: JobData): Promise<void>;
+  dropUnhandled(id: string): Promise<void>;
+  findUnhandled(id: string): Promise<EventJob | undefined>;
+  /** So many of them from the oldest on. */
+  failed(from: number, count: number): Promise<readonly EventJob[]>;
+  unhandled(from: number, count: number): Promise<readonly EventJob[]>;
+}
+
+/** @param kept - A queue without workers. */
+export function createJobs(queue: Queue<JobData, undefined>, kept: Queue<JobData, undefined>): Jobs {
+  const page = async (of: Queue<JobData, undefined>, state: 'failed' | 'wait', from: number, count: number) => {
+    const jobs = await of.getJobs([state], from, from + count - 1, true);
+    // A job that ended meanwhile.
+    return jobs.filter((job) => job !== undefined && job.data?.key !== undefined) as EventJob[];
+  };
+  return {
+    async add(type, data, id) {
+      await queue.add(type, data, { ...JOB_OPTIONS, jobId: id });
+    },
+    find: (id) => queue.getJob(id) as Promise<EventJob | undefined>,
+    async retry(job) {
+      try {
+        await job.retry('failed');
+        return true;
+      } catch (error) {
+        if (await job.isFailed()) throw error;
+        return false;
+      }
+    },
+    async keepUnhandled(job, data) {
+      await kept.add(job.name, data, { ...JOB_OPTIONS, jobId: job.id ?? '' });
+    },
+    async dropUnhandled(id) {
+      await (await kept.getJob(id))?.remove();
+    },
+    findUnhandled: (id) => kept.getJob(id) as Promise<EventJob | undefined>,
+    failed: (from, count) => page(queue, 'failed', from, count),
+    unhandled: (from, count) => page(kept, 'wait', from, count),
+  };
+}

@@ -1,0 +1,215 @@
+import { randomUUID } from 'node:crypto';
+import type { Queue, Worker } from 'bullmq';
+import type { WebhookStore, WorkOutcome } from '../../index.ts';
+import { describeError } from '../../shared/text.ts';
+import type { TakenClaims } from '../shared/taken-claims.ts';
+import type { Room, Taken, WorkSource } from '../shared/work-source.ts';
+import { type EventJob, type JobData, type LetterData, toDelivery } from './job.ts';
+import type { Jobs } from './jobs.ts';
+
+// The core buries an event that has lost ten claims. Events that run beside it lose theirs too, so they part before that.
+const STALLS_TO_RUN_ALONE = 3;
+const PUT_OFF_MS = 1000;
+
+export interface SourceOptions {
+  readonly worker: () => Worker<JobData, undefined>;
+  readonly jobs: Jobs;
+  readonly store: WebhookStore;
+  readonly claims: TakenClaims;
+  readonly lockMs: number;
+  /** Looks again after so long. */
+  wakeIn(ms: number): void;
+  /** Told that a lock could not be prolonged. */
+  report(error: unknown): void;
+}
+
+/** Where the workers find jobs. */
+export interface JobSource extends WorkSource {
+  /** Puts back what it holds and has not given out. */
+  close(): Promise<void>;
+}
+
+/** A job that this process has the lock of. */
+interface Hand {
+  readonly job: EventJob;
+  readonly token: string;
+}
+
+export function createSource(options: SourceOptions): JobSource {
+  const { worker, jobs, store, claims, lockMs, wakeIn, report } = options;
+  const hands = new Set<Hand>();
+  const processId = randomUUID();
+  let tokens = 0;
+  // How many jobs are asked for at once: an empty queue is asked for one.
+  let burst = 1;
+  // A job that is to run alone, until nothing else runs here.
+  let lonely: Hand | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
+
+  function hold(hand: Hand): void {
+    hands.add(hand);
+    timer ??= setInterval(prolong, lockMs / 3);
+  }
+
+  function letGo(hand: Hand): void {
+    hands.delete(hand);
+    if (hands.size > 0) return;
+    clearInterval(timer);
+    timer = undefined;
+  }
+
+  // A lock that is lost passes the job on: the store's claim decides who runs its event.
+  function prolong(): void {
+    const all = [...hands];
+    const ids = all.map(({ job }) => job.id ?? '');
+    worker()
+      .extendJobLocks(
+        ids,
+        all.map(({ token }) => token),
+        lockMs,
+      )
+      .catch(report);
+  }
+
+  async function fetch(): Promise<Hand | undefined> {
+    const token = `${processId}:${tokens++}`;
+    const job = (await worker().getNextJob(token, { block: false })) as EventJob | undefined;
+    if (!job) return undefined;
+    const hand = { job, token };
+    hold(hand);
+    return hand;
+  }
+
+  async function fetchAll(most: number): Promise<readonly Hand[]> {
+    const wanted = Math.min(most, burst);
+    const fetched = await Promise.allSettled(Array.from({ length: wanted }, fetch));
+    const found = fetched.flatMap((one) => (one.status === 'fulfilled' && one.value ? [one.value] : []));
+    burst = found.length === wanted ? burst * 2 : 1;
+    const failure = fetched.find((one) => one.status === 'rejected');
+    if (failure && found.length === 0) throw failure.reason;
+    return found;
+  }
+
+  async function take(room: Room): Promise<readonly Taken[]> {
+    if (lonely) return room.isIdle() ? takeLonely() : [];
+    const found = await fetchAll(room.most());
+    const alone = found.filter(({ job }) => job.stalledCounter >= STALLS_TO_RUN_ALONE);
+    if (alone.length === 0) return found.map((hand) => toTaken(hand, false));
+    lonely = alone[0];
+    await Promise.all(alone.slice(1).map((hand) => putOff(hand, PUT_OFF_MS)));
+    const others = found.filter((hand) => !alone.includes(hand));
+    return others.length === 0 && room.isIdle() ? takeLonely() : others.map((hand) => toTaken(hand, false));
+  }
+
+  function takeLonely(): readonly Taken[] {
+    const hand = lonely;
+    lonely = undefined;
+    return hand ? [toTaken(hand, true)] : [];
+  }
+
+  async function putOff(hand: Hand, inMs: number): Promise<void> {
+    const { job, token } = hand;
+    await end(hand, () => (inMs > 0 ? job.moveToDelayed(Date.now() + inMs, token) : job.moveToWait(token)));
+    wakeIn(inMs);
+  }
+
+  /** Ends what this process has to do with a job. Somebody else has it when its lock was lost. */
+  async function end(hand: Hand, move: () => Promise<unknown>): Promise<void> {
+    letGo(hand);
+    try {
+      await move();
+    } catch (error) {
+      if (!isLostLock(error)) throw error;
+    }
+  }
+
+  async function letterOf({ data }: EventJob, error: unknown): Promise<LetterData> {
+    const row = await store.get(data.key);
+    return {
+      reason: row?.reason ?? 'failed',
+      failures: row?.failures ?? 0,
+      error: row?.error ?? (error === undefined ? '' : describeError(error)),
+      failedAtMs: Date.now(),
+    };
+  }
+
+  async function bury(hand: Hand, error: unknown): Promise<void> {
+    const { job, token } = hand;
+    const letter = await letterOf(job, error);
+    const data = { ...job.data, letter };
+    if (letter.reason === 'unhandled') {
+      await jobs.keepUnhandled(job, data);
+      await end(hand, () => job.moveToCompleted(undefined, token, false));
+      return;
+    }
+    await job.updateData(data);
+    await end(hand, () => job.moveToFailed(new Error(letter.error), token, false));
+  }
+
+  async function record(hand: Hand, outcome: WorkOutcome): Promise<void> {
+    const { job, token } = hand;
+    if (outcome.kind === 'retry') await putOff(hand, outcome.inMs);
+    else if (outcome.kind === 'dead') await bury(hand, outcome.error);
+    else if (outcome.kind === 'unhandled') await bury(hand, undefined);
+    else await end(hand, () => job.moveToCompleted(undefined, token, false));
+  }
+
+  function toTaken(hand: Hand, alone: boolean): Taken {
+    const { job } = hand;
+    const { key } = job.data;
+    claims.begin(key);
+    return {
+      delivery: toDelivery(job.data),
+      attempt: job.attemptsStarted,
+      alone,
+      async record(outcome) {
+        claims.end(key);
+        // A run that was given back has no say any more.
+        if (hands.has(hand)) await record(hand, outcome);
+      },
+      async giveBack() {
+        const token = claims.end(key);
+        if (token !== undefined) await store.fail(key, token, { retryInMs: 0 });
+        if (hands.has(hand)) await putOff(hand, 0);
+      },
+    };
+  }
+
+  return {
+    take,
+    dueInMs: () => Number.POSITIVE_INFINITY,
+    async close() {
+      if (lonely) await putOff(lonely, 0);
+      lonely = undefined;
+      clearInterval(timer);
+    },
+  };
+}
+
+// BullMQ says so with numbers: https://docs.bullmq.io/guide/jobs/stalled
+function isLostLock(error: unknown): boolean {
+  const { code, message } = (error ?? {}) as { readonly code?: unknown; readonly message?: unknown };
+  return (
+    [-1, -2, -3, -6].includes(code as number) ||
+    /Missing (lock|key)|Lock mismatch|not in the active/.test(String(message))
+  );
+}
+
+/** How much there is to do, as BullMQ counts. */
+export async function statsOf(queue: Queue<JobData, undefined>, kept: Queue<JobData, undefined>) {
+  const [counts, unhandled, oldest] = await Promise.all([
+    queue.getJobCounts('wait', 'active', 'delayed', 'failed'),
+    kept.getJobCounts('wait'),
+    queue.getJobs(['wait'], 0, 0, true),
+  ]);
+  const { wait = 0, active = 0, delayed = 0, failed = 0 } = counts;
+  const sinceMs = oldest[0]?.timestamp;
+  return {
+    ready: wait,
+    active,
+    delayed,
+    dead: failed,
+    unhandled: unhandled.wait ?? 0,
+    oldestReadyMs: wait === 0 || sinceMs === undefined ? 0 : Math.max(0, Date.now() - sinceMs),
+  };
+}
