@@ -5,6 +5,7 @@ import { type KillLoopReport, runKillLoop } from '../test/crash/kill-loop.ts';
 import { runPoison, runRace, runShutdown, runZombie } from '../test/crash/races.ts';
 
 const ROUND_MS = 60_000;
+const RESTART_EVERY_MS = 5000;
 
 const { values } = parseArgs({
   options: {
@@ -24,7 +25,13 @@ const rounds: KillLoopReport[] = [];
 const problems: string[] = [];
 for (let round = 1; round === 1 || performance.now() < endsAtMs; round++) {
   const durationMs = Math.min(ROUND_MS, Math.max(0, endsAtMs - performance.now()));
-  const found = await runKillLoop(engine, { durationMs, kills: 1, processes: 2 + (round % 2), ...(twin && { twin }) });
+  const found = await runKillLoop(engine, {
+    durationMs,
+    kills: 1,
+    processes: 2 + (round % 2),
+    restartEveryMs: RESTART_EVERY_MS,
+    ...(twin && { twin }),
+  });
   rounds.push(found);
   problems.push(...found.problems, ...(twin ? [] : await smallRounds()));
   print(`round ${round}`, found);
@@ -32,6 +39,7 @@ for (let round = 1; round === 1 || performance.now() < endsAtMs; round++) {
 const total = {
   kills: sum('kills'),
   disturbances: sum('disturbances'),
+  restarts: sum('restarts'),
   acknowledged: sum('acknowledged'),
   completed: sum('completed'),
   lost: sum('lost'),
@@ -81,9 +89,9 @@ function sum(name: keyof Numbers): number {
 }
 
 function print(what: string, numbers: Numbers): void {
-  const { kills, disturbances, acknowledged, completed, lost, doubled, stuck, repeated } = numbers;
+  const { kills, disturbances, restarts, acknowledged, completed, lost, doubled, stuck, repeated } = numbers;
   console.log(
     `${what}: ${acknowledged} acknowledged, ${completed} completed, ${lost} lost, ${doubled} doubled, ${stuck} stuck; ` +
-      `${kills} kills, ${disturbances} disturbances, ${repeated} runs made again`,
+      `${kills} kills, ${disturbances} disturbances, ${restarts} restarts of the server, ${repeated} runs made again`,
   );
 }

@@ -29,6 +29,8 @@ export interface KillLoopReport {
   readonly kills: number;
   /** Locks, full disks and steps of the clock. */
   readonly disturbances: number;
+  /** Of the engine's own server. */
+  readonly restarts: number;
   readonly acknowledged: number;
   /** Acknowledged, and its effect made. */
   readonly completed: number;
@@ -92,7 +94,7 @@ async function killLoop(engine: CrashEngine, options: KillLoopOptions, built: Ch
       await pause(LEAST_PAUSE_MS + Math.random() * (MOST_PAUSE_MS - LEAST_PAUSE_MS));
       await fleet.hit();
     }
-    await restarts?.stop();
+    const restarted = (await restarts?.stop()) ?? 0;
     // All at once, amid the traffic: others have to finish what they had begun.
     await fleet.killAll();
     await fleet.start(processes);
@@ -100,7 +102,7 @@ async function killLoop(engine: CrashEngine, options: KillLoopOptions, built: Ch
     await sending;
     await sender.settle();
     const stuck = await untilNothingMoves(fleet, place, leaseMs * 2 + (options.patienceMs ?? 10_000));
-    return await reportOf(engine, place, { fleet, sender, stuck, runsFile });
+    return await reportOf(engine, place, { fleet, sender, restarts: restarted, stuck, runsFile });
   } finally {
     sender.stop();
     sender.close();
@@ -130,12 +132,13 @@ async function untilNothingMoves(fleet: Fleet, place: CrashPlace, patienceMs: nu
 interface Found {
   readonly fleet: Fleet;
   readonly sender: { readonly acknowledged: ReadonlySet<string> };
+  readonly restarts: number;
   readonly stuck: number;
   readonly runsFile: string;
 }
 
 async function reportOf(engine: CrashEngine, place: CrashPlace, found: Found): Promise<KillLoopReport> {
-  const { fleet, sender, stuck, runsFile } = found;
+  const { fleet, sender, restarts, stuck, runsFile } = found;
   const effects = await place.effects();
   const missing = [...sender.acknowledged].filter((id) => !effects.has(id)).length;
   const doubled = [...effects.values()].filter((made) => made > 1).length;
@@ -143,6 +146,7 @@ async function reportOf(engine: CrashEngine, place: CrashPlace, found: Found): P
     engine: engine.name,
     kills: fleet.kills,
     disturbances: fleet.disturbances,
+    restarts,
     acknowledged: sender.acknowledged.size,
     completed: sender.acknowledged.size - missing,
     lost: Math.max(0, missing - stuck),
@@ -160,18 +164,23 @@ function repeatedIn(runsFile: string): number {
   return Math.max(0, runs.length - new Set(runs).size - (lines.length - runs.length));
 }
 
-function repeat(work: () => Promise<void>, everyMs: number): { stop(): Promise<void> } {
+/** Does it again and again; `stop` gives how often. */
+function repeat(work: () => Promise<void>, everyMs: number): { stop(): Promise<number> } {
   let stopped = false;
+  let times = 0;
   const loop = (async () => {
     while (!stopped) {
       await pause(everyMs);
-      if (!stopped) await work();
+      if (stopped) return;
+      await work();
+      times++;
     }
   })();
   return {
     async stop() {
       stopped = true;
       await loop;
+      return times;
     },
   };
 }

@@ -76,7 +76,7 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
   const library = loadBullMQ();
   const claims = noteClaims(options.store);
   const { store } = claims;
-  const lockMs = store.leaseMs ?? DEFAULT_LEASE_MS;
+  const lockMs = Math.ceil(store.leaseMs ?? DEFAULT_LEASE_MS);
   const report = reporter(logger);
   const shared = { connection, ...(prefix !== undefined && { prefix }) };
   const open = <T extends { on(event: 'error', listener: (error: Error) => void): unknown }>(opened: T): T => {
@@ -91,7 +91,7 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
   // Receivers that work nothing off need no worker, and no connections for one.
   function openWorker(): Worker<JobData, undefined> {
     if (worker) return worker;
-    const settings = { lockDuration: lockMs, stalledInterval: lockMs / 3, maxStalledCount: MOST_STALLS };
+    const settings = { lockDuration: lockMs, stalledInterval: Math.ceil(lockMs / 3), maxStalledCount: MOST_STALLS };
     const opened = open(
       new library.Worker<JobData, undefined>(name, null, { ...shared, ...settings, autorun: false, concurrency: 1 }),
     );

@@ -4,6 +4,7 @@ import type { PostgresClient } from '../postgres/driver.ts';
 
 /** How pg-boss runs its SQL in somebody else's transaction. */
 export interface BossDatabase {
+  /** Runs one statement. */
   executeSql(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
 }
 
@@ -20,13 +21,21 @@ export interface BossJob {
 
 /** A started `PgBoss` of pg-boss 10 or 12. */
 export interface PgBossClient {
+  /** Makes a queue. */
   createQueue(name: string, options?: never): Promise<void>;
+  /** Reads a queue; null where there is none. */
   getQueue(name: string): Promise<object | null>;
+  /** Takes jobs. */
   fetch(name: string, options: BossOptions & { batchSize: number }): Promise<BossJob[]>;
+  /** Ends jobs that are done. */
   complete(name: string, ids: string[], data: object, options: BossOptions): Promise<unknown>;
+  /** Ends jobs that failed. */
   fail(name: string, ids: string[], data: object, options: BossOptions): Promise<unknown>;
+  /** Deletes jobs. */
   deleteJob(name: string, ids: string[], options: BossOptions): Promise<unknown>;
+  /** Reads a job. */
   getJobById(name: string, id: string, options: never): Promise<{ readonly state: string } | null>;
+  /** Is told when its maintenance fails. */
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 

@@ -18,17 +18,25 @@ export interface PostgresResult {
 
 /** A client that was taken from a pool: what a handler has as `context.tx`. */
 export interface PostgresClient {
+  /** Runs a statement. */
   query(query: PostgresQuery): Promise<PostgresResult>;
+  /** Runs a statement with values for `$1` and so on. */
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
+  /** Is told when the server ends the connection. */
   on(event: 'error', listener: (error: Error) => void): unknown;
+  /** Is told no longer. */
   off(event: 'error', listener: (error: Error) => void): unknown;
+  /** Gives it back to its pool: the store does so by itself. */
   release(broken?: Error | boolean): void;
 }
 
 /** A `Pool` of `pg` 8, or one that works alike. */
 export interface PostgresPool {
+  /** Runs a statement on a connection that is free. */
   query(query: PostgresQuery): Promise<PostgresResult>;
+  /** Takes a connection out of the pool. */
   connect(): Promise<PostgresClient>;
+  /** Is told when the server ends an idle connection. */
   on(event: 'error', listener: (error: Error) => void): unknown;
   readonly totalCount: number;
   readonly options?: { readonly max?: number | undefined; readonly connectionTimeoutMillis?: number | undefined };

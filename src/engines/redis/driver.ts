@@ -3,16 +3,23 @@ import { check } from '../../shared/check.ts';
 
 /** A client of `ioredis` 5.4 or later, or its `Cluster`. */
 export interface IoRedisClient {
+  /** Runs a script that the server has seen. */
   evalsha(sha: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Runs a script. */
   eval(script: string, keyCount: number, ...keysAndArguments: string[]): Promise<unknown>;
+  /** Asks the server what it is. */
   info(): Promise<string>;
+  /** Is told when the connection breaks. */
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
 /** A client of `redis` 5 or later (node-redis), or its cluster. */
 export interface NodeRedisClient {
+  /** Runs a script that the server has seen. */
   evalSha(sha: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  /** Runs a script. */
   eval(script: string, options: { keys: string[]; arguments: string[] }): Promise<unknown>;
+  /** Is told when the connection breaks. */
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
