@@ -11,3 +11,15 @@ export async function importBuiltSqlite(): Promise<typeof import('@pathfinder/we
   await ensureBuild();
   return import(new URL('../dist/sqlite.js', import.meta.url).href);
 }
+
+/** Its stores and queues on servers, as they ship. */
+export async function importBuiltEngines() {
+  await ensureBuild();
+  const load = <T>(name: string) => import(new URL(`../dist/${name}.js`, import.meta.url).href) as Promise<T>;
+  return {
+    redis: await load<typeof import('@pathfinder/webhooks/redis')>('redis'),
+    postgres: await load<typeof import('@pathfinder/webhooks/postgres')>('postgres'),
+    bullmq: await load<typeof import('@pathfinder/webhooks/bullmq')>('bullmq'),
+    pgBoss: await load<typeof import('@pathfinder/webhooks/pg-boss')>('pg-boss'),
+  };
+}

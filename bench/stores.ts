@@ -4,11 +4,13 @@ import { benchClaims } from './stores/claims.ts';
 import { benchDrain } from './stores/drain.ts';
 import { benchIngest } from './stores/ingest.ts';
 import { benchMemoryStore } from './stores/memory-store.ts';
+import { benchServerClaims } from './stores/servers/claims.ts';
+import { benchServerQueues } from './stores/servers/queues.ts';
 
 /** Stores and queues, beside the same by hand. */
 export async function benchStores(): Promise<Gate[]> {
   const gates: Gate[] = [];
-  for (const bench of [benchClaims, benchIngest, benchDrain, benchMemoryStore, benchBacklog])
-    gates.push(...(await bench()));
+  const benches = [benchClaims, benchIngest, benchDrain, benchMemoryStore, benchBacklog];
+  for (const bench of [...benches, benchServerClaims, benchServerQueues]) gates.push(...(await bench()));
   return gates;
 }

@@ -1,94 +1,95 @@
-import { randomBytes } from 'node:crypto';
-import type { Enqueued, QueuedDelivery, StoredEvent, WebhookStore } from '../../index.ts';
-import { sleep } from '../../shared/time.ts';
+import type { Enqueued, QueuedDelivery, WebhookStore } from '../../index.ts';
+import { holdOf, type Known } from '../shared/holds.ts';
 import { type EventJob, jobIdOf, toData } from './job.ts';
 import type { Jobs } from './jobs.ts';
 
-// Each turn means that somebody else has removed the job between two questions.
+// Each turn means that somebody else has changed the job between two questions.
 const MOST_TURNS = 5;
-const PAUSE_MS = 20;
 
-/** Takes deliveries in: a job of the event's own name, unless it has one. Deliveries of one event are decided one after the other. */
-export function createDoor(jobs: Jobs, store: WebhookStore): (delivery: QueuedDelivery) => Promise<Enqueued> {
-  const deciding = new Map<string, Promise<unknown>>();
+type Door = (delivery: QueuedDelivery) => Promise<Enqueued>;
 
-  async function decide(delivery: QueuedDelivery): Promise<Enqueued> {
-    for (let turn = 0; turn < MOST_TURNS; turn++) {
-      const id = jobIdOf(delivery.key);
-      const [found, known] = await Promise.all([jobs.find(id), store.get(delivery.key)]);
-      const enqueued = found ? await decideOn(found, delivery, known) : await decideNew(id, delivery, known);
-      if (enqueued) return enqueued;
-    }
-    throw new Error('The job of this event changes faster than it can be read.');
-  }
+/** Takes deliveries in: a job of the event's own name, unless it has one. What the event is, its row in the store says. */
+export function createDoor(jobs: Jobs, store: WebhookStore): Door {
+  const hold = holdOf(store);
+  return hold ? doorWith(jobs, store, ({ key, bodyHash }) => hold(key, bodyHash)) : doorOf(jobs, store);
+}
 
-  async function decideNew(
-    id: string,
-    delivery: QueuedDelivery,
-    first: StoredEvent | undefined,
-  ): Promise<Enqueued | undefined> {
-    const { key, type } = delivery;
-    // Its job may have ended between the two questions.
-    const known = first?.state === 'active' ? await store.get(key) : first;
+/** @param ask - What the event is; undefined for one that is new. */
+function doorWith(
+  jobs: Jobs,
+  store: WebhookStore,
+  ask: (delivery: QueuedDelivery) => Promise<Known | undefined>,
+): Door {
+  async function decide(delivery: QueuedDelivery): Promise<Enqueued | undefined> {
+    const id = jobIdOf(delivery.key);
+    const known = await ask(delivery);
     const refusal = refusalOf(known, delivery);
     if (refusal) return refusal;
-    const isDead = known?.state === 'dead';
-    if (isDead) await store.revive(key, { steps: 'keep' });
-    const mark = randomBytes(12).toString('base64url');
-    await jobs.add(type, toData(delivery, mark), id);
-    const found = await jobs.find(id);
-    // Another process was quicker. What is not there any more has been worked off.
-    if (found && found.data.mark !== mark) return decideOn(found, delivery, known);
-    if (isDead) await jobs.dropUnhandled(id);
-    return isDead || known?.failures ? 'revived' : 'accepted';
+    // A worker that is as quick as this must not find the event dead any more.
+    if (known?.state === 'dead') await store.revive(delivery.key, { steps: 'keep' });
+    // Whatever is known, nothing is acknowledged without a job; one of this name stays as it is.
+    await jobs.add(delivery.type, toData(delivery), id);
+    return known === undefined ? 'accepted' : decideKnown(known, await jobs.find(id), id);
   }
 
-  async function decideOn(
-    found: EventJob,
-    delivery: QueuedDelivery,
-    known: StoredEvent | undefined,
-  ): Promise<Enqueued | undefined> {
-    if (await found.isFailed()) return reviveFailed(found, delivery, known);
-    if (found.data.bodyHash !== delivery.bodyHash) return 'conflict';
-    if (known?.state !== 'dead') return 'duplicate';
-    // Its worker is about to say so of the job too.
-    await sleep(PAUSE_MS);
-    return undefined;
-  }
-
-  async function reviveFailed(
-    found: EventJob,
-    { bodyHash, key }: QueuedDelivery,
-    known: StoredEvent | undefined,
-  ): Promise<Enqueued | undefined> {
-    // The store has forgotten an event whose letter is still there.
-    if (known === undefined && (await store.get(key)) === undefined) {
-      await found.remove();
-      return undefined;
+  async function decideKnown(known: Known, found: EventJob | undefined, id: string): Promise<Enqueued | undefined> {
+    if (found && (await found.isFailed())) return (await jobs.retry(found)) ? 'revived' : undefined;
+    if (known.state === 'dead') {
+      await jobs.dropUnhandled(id);
+      return 'revived';
     }
-    if (found.data.bodyHash !== bodyHash) return 'conflict';
-    await store.revive(key, { steps: 'keep' });
-    return (await jobs.retry(found)) ? 'revived' : undefined;
+    if (known.held) return 'duplicate';
+    return known.failures > 0 ? 'revived' : 'accepted';
   }
 
   return async (delivery) => {
-    const before = deciding.get(delivery.key);
-    const decided = (before ?? Promise.resolve()).then(
-      () => decide(delivery),
-      () => decide(delivery),
-    );
-    deciding.set(delivery.key, decided);
+    for (let turn = 0; turn < MOST_TURNS; turn++) {
+      const enqueued = await decide(delivery);
+      if (enqueued) return enqueued;
+    }
+    throw new Error('The job of this event changes faster than it can be read.');
+  };
+}
+
+/**
+ * The door for a store of somebody else's: what it knows is asked beside what job there is, so deliveries of one event are
+ * decided one after the other, and what another process has added meanwhile shows afterwards.
+ */
+function doorOf(jobs: Jobs, store: WebhookStore): Door {
+  const deciding = new Map<string, Promise<unknown>>();
+
+  const decide = doorWith(jobs, store, async ({ key }) => {
+    const [found, known] = await Promise.all([jobs.find(jobIdOf(key)), store.get(key)]);
+    // Its job may have ended between the two questions.
+    const now = known && !found ? await store.get(key) : known;
+    if (!found) return now && { ...now, held: false };
+    const { state = 'free', failures = 0 } = now ?? {};
+    return { state, failures, bodyHash: found.data.bodyHash, held: true };
+  });
+
+  async function decideAndLook(delivery: QueuedDelivery): Promise<Enqueued> {
+    const enqueued = await decide(delivery);
+    const found = await jobs.find(jobIdOf(delivery.key));
+    return found && found.data.bodyHash !== delivery.bodyHash ? 'conflict' : enqueued;
+  }
+
+  return async (delivery) => {
+    const { key } = delivery;
+    const before = deciding.get(key) ?? Promise.resolve();
+    const decided = before.catch(() => undefined).then(() => decideAndLook(delivery));
+    deciding.set(key, decided);
     try {
       return await decided;
     } finally {
-      if (deciding.get(delivery.key) === decided) deciding.delete(delivery.key);
+      if (deciding.get(key) === decided) deciding.delete(key);
     }
   };
 }
 
-/** Why an event that is known is not queued, if it is not. What failed may come back with other bytes: its job tells. */
-function refusalOf(known: StoredEvent | undefined, { bodyHash }: QueuedDelivery): Enqueued | undefined {
+/** Why an event that is known is not queued, if it is not. What failed, and nothing holds, may come back with other bytes. */
+function refusalOf(known: Known | undefined, { bodyHash }: QueuedDelivery): Enqueued | undefined {
   if (known === undefined) return undefined;
-  if (known.bodyHash !== bodyHash && known.state !== 'free') return 'conflict';
+  const isReplaceable = known.state === 'free' && !known.held;
+  if (known.bodyHash !== bodyHash && !isReplaceable) return 'conflict';
   return known.state === 'done' ? 'duplicate' : undefined;
 }

@@ -13,8 +13,6 @@ export interface LetterData {
 /** What a job carries: a delivery, with its bytes as base64. */
 export interface JobData extends Omit<QueuedDelivery, 'body'> {
   readonly body: string;
-  /** Who added it: whoever adds the same event again finds another one's mark. */
-  readonly mark: string;
   readonly letter?: LetterData | undefined;
 }
 
@@ -26,11 +24,11 @@ export function jobIdOf(key: string): string {
   return `wh_${createHash('sha256').update(key).digest('hex').slice(0, 40)}`;
 }
 
-export function toData(delivery: QueuedDelivery, mark: string): JobData {
+export function toData(delivery: QueuedDelivery): JobData {
   const { body, ...rest } = delivery;
-  return { ...rest, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64'), mark };
+  return { ...rest, body: Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64') };
 }
 
-export function toDelivery({ body, mark: _, letter: __, ...rest }: JobData): QueuedDelivery {
+export function toDelivery({ body, letter: _, ...rest }: JobData): QueuedDelivery {
   return { ...rest, body: Uint8Array.from(Buffer.from(body, 'base64')) };
 }

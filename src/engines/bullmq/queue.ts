@@ -102,10 +102,12 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
   }
 
   const jobs = createJobs(queue, kept);
+  let isStarted = false;
   const timers = new Set<ReturnType<typeof setTimeout>>();
 
   function wakeIn(ms: number): void {
-    if (ms > pollMs * 10) return;
+    if (ms <= 0) workers.wake();
+    if (ms <= 0 || ms > pollMs * 10) return;
     const timer = setTimeout(() => {
       timers.delete(timer);
       workers.wake();
@@ -113,9 +115,18 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
     timers.add(timer);
   }
 
-  const source = createSource({ worker: openWorker, jobs, store, claims, lockMs, wakeIn, report });
+  const source = createSource({
+    jobClass: library.Job,
+    worker: openWorker,
+    jobs,
+    store,
+    claims,
+    lockMs,
+    wakeIn,
+    report,
+  });
   const workers = createWorkers(source, { pollMs, logger });
-  const admit = createDoor(jobs, store);
+  const admit = createDoor(jobs, options.store);
 
   return {
     durable: true,
@@ -126,12 +137,20 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
       if (enqueued === 'accepted' || enqueued === 'revived') workers.wake();
       return enqueued;
     },
-    start: async (work, startOptions) => workers.start(work, startOptions),
+    async start(work, startOptions) {
+      workers.start(work, startOptions);
+      isStarted = true;
+    },
     async stop(stopOptions) {
+      isStarted = false;
       await workers.stop(stopOptions);
       await source.close();
     },
-    drain: (work, drainOptions) => workers.drain(work, drainOptions),
+    async drain(work, drainOptions) {
+      const ran = await workers.drain(work, drainOptions);
+      if (!isStarted) await source.close();
+      return ran;
+    },
     deadLetters: createLetters({ jobs, store, wake: () => workers.wake() }),
     stats: () => statsOf(queue, kept),
     async close() {

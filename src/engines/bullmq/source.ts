@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Queue, Worker } from 'bullmq';
+import type { Job, Queue, Worker } from 'bullmq';
 import type { WebhookStore, WorkOutcome } from '../../index.ts';
 import { describeError } from '../../shared/text.ts';
 import type { TakenClaims } from '../shared/taken-claims.ts';
@@ -10,14 +10,19 @@ import type { Jobs } from './jobs.ts';
 // The core buries an event that has lost ten claims. Events that run beside it lose theirs too, so they part before that.
 const STALLS_TO_RUN_ALONE = 3;
 const PUT_OFF_MS = 1000;
+// Jobs that come with the end of others, and how long they may wait for a place here before other processes get them.
+const MOST_READY = 10;
+const READY_MS = 100;
 
 export interface SourceOptions {
+  /** BullMQ's own class: it makes jobs of what the end of another one brings along. */
+  readonly jobClass: typeof Job;
   readonly worker: () => Worker<JobData, undefined>;
   readonly jobs: Jobs;
   readonly store: WebhookStore;
   readonly claims: TakenClaims;
   readonly lockMs: number;
-  /** Looks again after so long. */
+  /** Looks again, after so long. */
   wakeIn(ms: number): void;
   /** Told that a lock could not be prolonged. */
   report(error: unknown): void;
@@ -25,7 +30,7 @@ export interface SourceOptions {
 
 /** Where the workers find jobs. */
 export interface JobSource extends WorkSource {
-  /** Puts back what it holds and has not given out. */
+  /** Puts back what it holds and has not given out; takes nothing along any more until it is asked again. */
   close(): Promise<void>;
 }
 
@@ -36,7 +41,7 @@ interface Hand {
 }
 
 export function createSource(options: SourceOptions): JobSource {
-  const { worker, jobs, store, claims, lockMs, wakeIn, report } = options;
+  const { jobClass, worker, jobs, store, claims, lockMs, wakeIn, report } = options;
   const hands = new Set<Hand>();
   const processId = randomUUID();
   let tokens = 0;
@@ -44,6 +49,10 @@ export function createSource(options: SourceOptions): JobSource {
   let burst = 1;
   // A job that is to run alone, until nothing else runs here.
   let lonely: Hand | undefined;
+  // Jobs that came with the end of others.
+  const ready: Hand[] = [];
+  let isOpen = false;
+  let readyTimer: ReturnType<typeof setTimeout> | undefined;
   let timer: ReturnType<typeof setInterval> | undefined;
 
   function hold(hand: Hand): void {
@@ -92,7 +101,9 @@ export function createSource(options: SourceOptions): JobSource {
 
   async function take(room: Room): Promise<readonly Taken[]> {
     if (lonely) return room.isIdle() ? takeLonely() : [];
-    const found = await fetchAll(room.most());
+    isOpen = true;
+    const here = ready.splice(0, room.most());
+    const found = here.length > 0 ? here : await fetchAll(room.most());
     const alone = found.filter(({ job }) => job.stalledCounter >= STALLS_TO_RUN_ALONE);
     if (alone.length === 0) return found.map((hand) => toTaken(hand, false));
     lonely = alone[0];
@@ -123,19 +134,17 @@ export function createSource(options: SourceOptions): JobSource {
     }
   }
 
-  async function letterOf({ data }: EventJob, error: unknown): Promise<LetterData> {
-    const row = await store.get(data.key);
-    return {
+  async function bury(hand: Hand, error: unknown): Promise<void> {
+    const { job, token } = hand;
+    const row = await store.get(job.data.key);
+    // Its sender has delivered it again, or somebody has replayed it, before its job could be moved.
+    if (row && row.state !== 'dead') return putOff(hand, 0);
+    const letter: LetterData = {
       reason: row?.reason ?? 'failed',
       failures: row?.failures ?? 0,
       error: row?.error ?? (error === undefined ? '' : describeError(error)),
       failedAtMs: Date.now(),
     };
-  }
-
-  async function bury(hand: Hand, error: unknown): Promise<void> {
-    const { job, token } = hand;
-    const letter = await letterOf(job, error);
     const data = { ...job.data, letter };
     if (letter.reason === 'unhandled') {
       await jobs.keepUnhandled(job, data);
@@ -151,7 +160,31 @@ export function createSource(options: SourceOptions): JobSource {
     if (outcome.kind === 'retry') await putOff(hand, outcome.inMs);
     else if (outcome.kind === 'dead') await bury(hand, outcome.error);
     else if (outcome.kind === 'unhandled') await bury(hand, undefined);
-    else await end(hand, () => job.moveToCompleted(undefined, token, false));
+    else await complete(hand);
+  }
+
+  // The end of a job brings the next one along, which spares a question.
+  async function complete(hand: Hand): Promise<void> {
+    const { job, token } = hand;
+    await end(hand, async () => {
+      const next: unknown = await job.moveToCompleted(undefined, token, isOpen && ready.length < MOST_READY);
+      const [data, id] = Array.isArray(next) ? next : [];
+      if (data) await keepReady({ job: jobClass.fromJSON(worker(), data, id) as EventJob, token });
+    });
+  }
+
+  async function keepReady(hand: Hand): Promise<void> {
+    hold(hand);
+    if (!isOpen) return putOff(hand, 0);
+    ready.push(hand);
+    clearTimeout(readyTimer);
+    readyTimer = setTimeout(() => giveBackReady().catch(report), READY_MS);
+    wakeIn(0);
+  }
+
+  async function giveBackReady(): Promise<void> {
+    clearTimeout(readyTimer);
+    await Promise.all(ready.splice(0).map((hand) => putOff(hand, 0)));
   }
 
   function toTaken(hand: Hand, alone: boolean): Taken {
@@ -179,9 +212,11 @@ export function createSource(options: SourceOptions): JobSource {
     take,
     dueInMs: () => Number.POSITIVE_INFINITY,
     async close() {
-      if (lonely) await putOff(lonely, 0);
+      isOpen = false;
+      await giveBackReady();
+      const alone = lonely;
       lonely = undefined;
-      clearInterval(timer);
+      if (alone) await putOff(alone, 0);
     },
   };
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AcquiredClaim, Claim, ClaimOptions, DeadReason, FailOptions, StoredEvent } from '../../index.ts';
-import { DONE, FAILED, POISON, type TableNames, UNHANDLED } from './schema.ts';
+import type { Known } from '../shared/holds.ts';
+import { DONE, FAILED, FREE, POISON, type TableNames, UNHANDLED } from './schema.ts';
 import { type PostgresSession, statements } from './session.ts';
 import { storeStatements } from './sql.ts';
 
@@ -8,6 +9,7 @@ const STATES = ['free', 'active', 'done'] as const;
 const DEAD_STATES: Readonly<Record<DeadReason, number>> = { failed: FAILED, poison: POISON, unhandled: UNHANDLED };
 // Each turn means that somebody else changed the row between two statements.
 const MOST_TURNS = 10;
+const CHANGES_TOO_FAST = 'The row of this event changes faster than it can be read.';
 
 /** What a claim needs of its row, after it was changed. */
 export interface ClaimedRow {
@@ -24,6 +26,14 @@ interface KnownRow {
   readonly replaceable: boolean;
   readonly expired: boolean;
   readonly wait_ms: number;
+}
+
+interface HeldRow {
+  readonly state: number;
+  readonly body_hash: string;
+  readonly failures: number;
+  readonly held: boolean;
+  readonly expired: boolean;
 }
 
 interface StoredRow extends ClaimedRow {
@@ -43,6 +53,7 @@ export interface EventRowsOptions {
 export interface EventRows {
   newToken(): string;
   claim(key: string, options: ClaimOptions): Promise<Claim>;
+  hold(key: string, bodyHash: string): Promise<Known | undefined>;
   extend(key: string, token: string, leaseMs: number): Promise<boolean>;
   checkpoint(
     key: string,
@@ -98,7 +109,17 @@ export function createEventRows(session: PostgresSession, options: EventRowsOpti
         const claim = await tryClaim(key, claimOptions);
         if (claim) return claim;
       }
-      throw new Error('The row of this event changes faster than it can be claimed.');
+      throw new Error(CHANGES_TOO_FAST);
+    },
+
+    async hold(key, bodyHash) {
+      for (let turn = 0; turn < MOST_TURNS; turn++) {
+        if (await changes('hold', [key, bodyHash, retentionMs])) return undefined;
+        const [row] = await session.run<HeldRow>(sql.held, [key]);
+        if (row?.expired) await session.run(sql.forgetExpired, [key]);
+        else if (row) return knownOf(row, () => session.run(sql.holdFailed, [key, bodyHash]));
+      }
+      throw new Error(CHANGES_TOO_FAST);
     },
 
     extend: (key, token, leaseMs) => changes('extend', [key, token, leaseMs, leaseMs + retentionMs]),
@@ -154,6 +175,12 @@ export function createEventRows(session: PostgresSession, options: EventRowsOpti
       return row?.swept ?? 0;
     },
   };
+}
+
+async function knownOf(row: HeldRow, holdFailed: () => Promise<unknown>): Promise<Known> {
+  const { state, body_hash: bodyHash, failures, held } = row;
+  if (state === FREE && !held) await holdFailed();
+  return { state: STATES[state] ?? 'dead', bodyHash, failures, held };
 }
 
 export function acquired({ attempt, claims, failures, steps }: ClaimedRow, token: string): AcquiredClaim {

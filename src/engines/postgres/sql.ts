@@ -39,6 +39,11 @@ export function storeStatements({ event, body, version }: TableNames) {
       RETURNING attempt, claims, failures, steps`,
     forgetExpired: `WITH gone AS (DELETE FROM ${event} WHERE key = $1 AND ${expired} RETURNING id)
       DELETE FROM ${body} WHERE id IN (SELECT id FROM gone)`,
+    // $1 key, $2 body hash, $3 retention: a row that no job came to follow goes.
+    hold: `INSERT INTO ${event} (key, state, attempt, claims, failures, body_hash, until_at, held, expires_at)
+      VALUES ($1, ${FREE}, 0, 0, 0, $2, ${NOW}, true, ${inMs('$3')}) ON CONFLICT (key) DO NOTHING RETURNING id`,
+    held: `SELECT state, body_hash, failures, held, coalesce(${expired}, false) AS expired FROM ${event} WHERE key = $1`,
+    holdFailed: `UPDATE ${event} SET held = true, expires_at = NULL WHERE key = $1 AND state = ${FREE} AND body_hash = $2 AND NOT held`,
     extend: `UPDATE ${event} SET until_at = ${inMs('$3')}, due_at = CASE WHEN due_at IS NOT NULL THEN ${inMs('$3')} END,
       expires_at = CASE WHEN queue IS NULL AND NOT held THEN ${inMs('$4')} END WHERE ${owned} RETURNING id`,
     checkpoint: `UPDATE ${event} SET steps = coalesce(steps, '{}') || jsonb_build_object($3::text, $4::text)

@@ -1,5 +1,6 @@
 import { consoleLogger, type WebhookLogger, type WebhookStore } from '../../index.ts';
 import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
+import { letHold } from '../shared/holds.ts';
 import { checkNamespace, storeKey } from '../shared/store-key.ts';
 import { checkPool, type PostgresPool } from './driver.ts';
 import { createEventRows, type EventRows } from './events.ts';
@@ -96,7 +97,7 @@ export function keysIn(namespace: string): (key: string) => string {
 export function storeOver(session: PostgresSession, rows: EventRows, settings: PostgresSettings): WebhookStore {
   const { namespace, retentionMs, leaseMs } = settings;
   const keyOf = keysIn(namespace);
-  return {
+  const store: WebhookStore = {
     durable: true,
     shared: true,
     retentionMs,
@@ -115,4 +116,6 @@ export function storeOver(session: PostgresSession, rows: EventRows, settings: P
     sweep: (limit) => rows.sweep(limit),
     close: async () => undefined,
   };
+  letHold(store, (key, bodyHash) => rows.hold(keyOf(key), bodyHash));
+  return store;
 }

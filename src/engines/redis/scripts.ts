@@ -29,7 +29,7 @@ end
 redis.call('HSET', KEYS[1], 's', '${ACTIVE}', 'k', ARGV[1], 'h', ARGV[2], 'u', ${number('now + ARGV[3]')}, 'f', r[5] or '0')
 local attempt = redis.call('HINCRBY', KEYS[1], 'a', 1)
 local claims = redis.call('HINCRBY', KEYS[1], 'c', 1)
-if r[4] ~= '1' then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+if r[4] == '1' then redis.call('PERSIST', KEYS[1]) else redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 local out = {'acquired', attempt, claims, r[5] or '0', 0}
 if not state then return out end
 if not same then
@@ -46,6 +46,19 @@ for i = 1, #all, 2 do
   end
 end
 return out`,
+
+  // body hash, retention
+  hold: `local r = redis.call('HMGET', KEYS[1], 's', 'h', 'f', 'd')
+if not r[1] then
+  redis.call('HSET', KEYS[1], 's', '${FREE}', 'h', ARGV[1], 'u', '0', 'd', '1', 'a', '0', 'c', '0', 'f', '0')
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return {}
+end
+if r[1] == '${FREE}' and r[2] == ARGV[1] and r[4] ~= '1' then
+  redis.call('HSET', KEYS[1], 'd', '1')
+  redis.call('PERSIST', KEYS[1])
+end
+return {r[1], r[2], r[3] or '0', r[4] or '0'}`,
 
   // token, lease, lease and retention
   extend: `${OWNED}

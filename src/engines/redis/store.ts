@@ -9,6 +9,7 @@ import {
 } from '../../index.ts';
 import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
+import { type Known, letHold } from '../shared/holds.ts';
 import { checkNamespace, storeKey } from '../shared/store-key.ts';
 import { portOf, type RedisClient, scripts } from './driver.ts';
 import { examineServer } from './examine.ts';
@@ -73,7 +74,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   const changes = async (name: keyof typeof storeScripts, key: string, ...values: readonly (string | number)[]) =>
     Number(await call(name, eventKey(key), ...values)) === 1;
 
-  return {
+  const store: WebhookStore = {
     durable: true,
     shared: true,
     retentionMs,
@@ -115,6 +116,14 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     sweep: async () => 0,
     close: async () => undefined,
   };
+  letHold(store, async (key, bodyHash) => readKnown(await call('hold', eventKey(key), bodyHash, retentionMs)));
+  return store;
+}
+
+function readKnown(answer: unknown): Known | undefined {
+  const [state, bodyHash = '', failures, held] = (answer as unknown[]).map(String);
+  if (state === undefined) return undefined;
+  return { state: STATES[Number(state)] ?? 'dead', bodyHash, failures: Number(failures), held: held === '1' };
 }
 
 /** Has the server examined before its first answer; until that has succeeded once, each call tries. */

@@ -1,6 +1,6 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,13 +24,18 @@ export interface OwnServer {
 /** The server programs on this machine, or undefined. */
 export const programs = {
   redis: findProgram('redis-server', ['/usr/bin', '/usr/local/bin']),
-  postgres: findProgram('postgres', postgresFolders()),
+  // Its companions lie beside the program itself, not beside a link to it.
+  postgres: realPath(findProgram('postgres', postgresFolders())),
 };
 
 function postgresFolders(): readonly string[] {
   const all = '/usr/lib/postgresql';
   const versions = existsSync(all) ? readdirSync(all).sort((a, b) => Number(b) - Number(a)) : [];
   return [...versions.map((version) => `${all}/${version}/bin`), '/usr/local/bin', '/usr/bin'];
+}
+
+function realPath(file: string | undefined): string | undefined {
+  return file === undefined ? undefined : realpathSync(file);
 }
 
 function findProgram(name: string, folders: readonly string[]): string | undefined {
@@ -64,8 +69,9 @@ export async function startPostgres(options: readonly string[] = []): Promise<Ow
   const settings = ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`, ...options];
   const command = [programs.postgres, '-D', data, '-p', String(port), ...settings];
   const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  const ready = [programs.postgres.replace(/postgres$/, 'pg_isready'), '-q', '-h', '127.0.0.1', '-p', String(port)];
   // An immediate shutdown: what SIGKILL is, but for the shared memory that it would leave behind.
-  return startServer({ command, port, folder, url, stop: 'SIGQUIT', owner });
+  return startServer({ command, port, folder, url, stop: 'SIGQUIT', owner, ready });
 }
 
 function userId(name: string): number {
@@ -86,16 +92,18 @@ interface ServerPlan {
   readonly url: string;
   readonly stop: NodeJS.Signals;
   readonly owner: number | undefined;
+  /** Ends well once the server takes questions, where listening does not mean that. */
+  readonly ready?: readonly string[];
 }
 
-async function startServer({ command, port, folder, url, stop, owner }: ServerPlan): Promise<OwnServer> {
+async function startServer({ command, port, folder, url, stop, owner, ready }: ServerPlan): Promise<OwnServer> {
   let server: ChildProcess | undefined;
   const [program = '', ...args] = asUser(owner, command);
 
   async function start(): Promise<void> {
     const started = spawn(program, args, { cwd: folder, stdio: 'ignore' });
     server = started;
-    await untilListening(port, () => started.exitCode === null);
+    await untilReady(port, ready, () => started.exitCode === null);
   }
 
   async function kill(): Promise<void> {
@@ -122,13 +130,17 @@ async function startServer({ command, port, folder, url, stop, owner }: ServerPl
   };
 }
 
-async function untilListening(port: number, isAlive: () => boolean): Promise<void> {
+async function untilReady(port: number, ready: readonly string[] | undefined, isAlive: () => boolean): Promise<void> {
   const endsAtMs = performance.now() + PATIENCE_MS;
   while (performance.now() < endsAtMs && isAlive()) {
-    if (await isListening(port)) return;
+    if ((await isListening(port)) && (!ready || isWell(ready))) return;
     await delay(20);
   }
   throw new Error(`A server of the tests did not begin to listen on port ${port}.`);
+}
+
+function isWell([program = '', ...args]: readonly string[]): boolean {
+  return spawnSync(program, args).status === 0;
 }
 
 /** Whether somebody takes connections on this port of the machine. */
