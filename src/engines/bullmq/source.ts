@@ -156,7 +156,6 @@ export function createSource(options: SourceOptions): JobSource {
   }
 
   async function record(hand: Hand, outcome: WorkOutcome): Promise<void> {
-    const { job, token } = hand;
     if (outcome.kind === 'retry') await putOff(hand, outcome.inMs);
     else if (outcome.kind === 'dead') await bury(hand, outcome.error);
     else if (outcome.kind === 'unhandled') await bury(hand, undefined);

@@ -1,6 +1,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -54,24 +54,49 @@ export async function startRedis(options: readonly string[] = []): Promise<OwnSe
   return startServer({ command, port, folder, url: `redis://127.0.0.1:${port}`, stop: 'SIGKILL', owner: undefined });
 }
 
-/** Starts a PostgreSQL that trusts everybody on this machine. */
-export async function startPostgres(options: readonly string[] = []): Promise<OwnServer> {
+export interface PostgresServerOptions {
+  /** Settings, as on its command line. */
+  readonly settings?: readonly string[];
+  /** Absent: it trusts everybody on this machine. */
+  readonly password?: string;
+  /** It is a hot standby of this one. */
+  readonly replicaOf?: OwnServer;
+}
+
+/** Starts a PostgreSQL. */
+export async function startPostgres(options: PostgresServerOptions = {}): Promise<OwnServer> {
   if (!programs.postgres) throw new Error('There is no postgres on this machine.');
+  const { settings = [], password } = options;
   const folder = mkdtempSync(join(tmpdir(), 'pathfinder-postgres-'));
   const port = await freePort();
   // PostgreSQL refuses to run as root.
   const owner = process.getuid?.() === 0 ? userId('postgres') : undefined;
   if (owner !== undefined) chownSync(folder, owner, owner);
-  const data = `${folder}/data`;
-  const initdb = [programs.postgres.replace(/postgres$/, 'initdb'), '-D', data, '-A', 'trust', '-U', 'postgres', '-N'];
-  const [program = '', ...args] = asUser(owner, [...initdb, '-E', 'UTF8']);
+  const companion = (name: string) => programs.postgres?.replace(/postgres$/, name) ?? name;
+  if (password !== undefined) writeFileSync(`${folder}/password`, password, { mode: 0o644 });
+  const [program = '', ...args] = asUser(owner, fillData(companion, folder, options));
   execFileSync(program, args, { cwd: folder, stdio: 'ignore' });
-  const settings = ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`, ...options];
-  const command = [programs.postgres, '-D', data, '-p', String(port), ...settings];
-  const url = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  const ready = [programs.postgres.replace(/postgres$/, 'pg_isready'), '-q', '-h', '127.0.0.1', '-p', String(port)];
+  const own = ['-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`];
+  const command = [programs.postgres, '-D', `${folder}/data`, '-p', String(port), ...own, ...settings];
+  const url = `postgres://postgres${password === undefined ? '' : `:${password}`}@127.0.0.1:${port}/postgres`;
+  const ready = [companion('pg_isready'), '-q', '-h', '127.0.0.1', '-p', String(port)];
   // An immediate shutdown: what SIGKILL is, but for the shared memory that it would leave behind.
   return startServer({ command, port, folder, url, stop: 'SIGQUIT', owner, ready });
+}
+
+/** How to fill the folder of a database. */
+function fillData(
+  companion: (name: string) => string,
+  folder: string,
+  { password, replicaOf }: PostgresServerOptions,
+): readonly string[] {
+  const data = `${folder}/data`;
+  if (replicaOf) {
+    const from = ['-h', '127.0.0.1', '-p', String(replicaOf.port), '-U', 'postgres'];
+    return [companion('pg_basebackup'), '-D', data, ...from, '-R', '-c', 'fast', '-N'];
+  }
+  const trusting = password === undefined ? ['-A', 'trust'] : ['-A', 'scram-sha-256', `--pwfile=${folder}/password`];
+  return [companion('initdb'), '-D', data, '-U', 'postgres', '-N', '-E', 'UTF8', ...trusting];
 }
 
 function userId(name: string): number {
