@@ -138,7 +138,11 @@ export function pgBossQueue(boss: PgBossClient, options: PgBossQueueOptions): We
     store,
     async enqueue(delivery) {
       await ready();
-      const enqueued = await admit(delivery);
+      const enqueued = await admit(delivery).catch((error: unknown) => {
+        // The queue of pg-boss may be gone.
+        ready.again();
+        throw error;
+      });
       if (enqueued === 'accepted' || enqueued === 'revived') workers.wake();
       return enqueued;
     },
@@ -175,8 +179,8 @@ function listenTo(boss: PgBossClient, logger: Pick<WebhookLogger, 'warn'>): void
   );
 }
 
-/** Does `work` once, however often it is asked; again where it has failed. */
-function once(work: () => Promise<void>): () => Promise<void> {
+/** Does `work` once, however often it is asked; again where it has failed, or is told to. */
+function once(work: () => Promise<void>): { (): Promise<void>; again(): void } {
   let doing: Promise<void> | undefined;
   const tryIt = async (triesLeft: number): Promise<void> => {
     try {
@@ -187,13 +191,17 @@ function once(work: () => Promise<void>): () => Promise<void> {
       await tryIt(triesLeft - 1);
     }
   };
-  return () => {
+  const again = () => {
+    doing = undefined;
+  };
+  const ask = () => {
     doing ??= tryIt(MOST_DEADLOCKS).catch((error: unknown) => {
-      doing = undefined;
+      again();
       throw error;
     });
     return doing;
   };
+  return Object.assign(ask, { again });
 }
 
 /** Does `work` at most so often, but again at once where it says that there is more to do. */

@@ -57,7 +57,7 @@ const listening = new WeakSet<object>();
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): WebhookStore {
   checkNames('redisStore', options, NAMES);
   const { keyPrefix = 'pathfinder_webhook:', logger = consoleLogger } = options;
-  check(PREFIX.test(keyPrefix), '`keyPrefix`', `a text that matches ${PREFIX.source}`);
+  check(typeof keyPrefix === 'string' && PREFIX.test(keyPrefix), '`keyPrefix`', `a text that matches ${PREFIX.source}`);
   const namespace = checkNamespace(options.namespace ?? 'default');
   const retentionMs = Math.ceil(positive('retentionMs', options.retentionMs ?? 7 * DAY_MS));
   const leaseMs = duration('leaseMs', options.leaseMs ?? 30_000);
