@@ -304,6 +304,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
       const receive = (id: string) => webhooks.receive(deliveryOf(bodyOf({ id })));
       expect((await receive('evt_1')).status).toBe(202);
+      await shared.query(`DELETE FROM ${schema}_boss.job WHERE name = 'pathfinder-webhooks-gone'`);
       await boss.deleteQueue('pathfinder-webhooks-gone');
       expect((await receive('evt_2')).status).toBe(503);
       expect(await queue.store.get('evt_2')).toBeUndefined();
