@@ -4,8 +4,15 @@ import { WebhookMetrics } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import { createReport, type Line } from '../examples/demo/report.ts';
 import { start } from './support/example-process.ts';
+import { describeWith } from './support/services/services.ts';
 
 const DEMO_MS = 60_000;
+
+async function showsTheSame(engine: string, environment: NodeJS.ProcessEnv): Promise<void> {
+  const { child, lines } = start(['examples/demo/index.ts', '--engine', engine], environment);
+  const [code] = await once(child, 'close');
+  expect([code, lines.all.at(-1)]).toEqual([0, 'All 37 lines are as expected.']);
+}
 
 describe('npm run demo', () => {
   it('kills its receiver, and prints a report in which every line is as expected', { timeout: DEMO_MS }, async () => {
@@ -17,6 +24,20 @@ describe('npm run demo', () => {
     expect(lines.all.filter((line) => line.startsWith('SIGKILL: of '))).toHaveLength(1);
     // No colours where nobody sees them.
     expect(lines.all.join('\n')).not.toContain('\u001b');
+  });
+
+  it('names the engines that it knows, and a server that does not answer', async () => {
+    const run = async (engine: string, environment: NodeJS.ProcessEnv = {}) => {
+      const { child, lines } = start(['examples/demo/index.ts', '--engine', engine], environment);
+      const [code] = await once(child, 'close');
+      return [code, lines.all];
+    };
+    expect(await run('mongodb')).toEqual([2, ['There is no engine mongodb: --engine sqlite|bullmq|pg-boss.']]);
+    const nowhere = 'postgres://postgres@127.0.0.1:1/postgres';
+    expect(await run('pg-boss', { DATABASE_URL: nowhere })).toEqual([
+      1,
+      ['PostgreSQL does not answer at 127.0.0.1:1: start it, or set DATABASE_URL.'],
+    ]);
   });
 
   it.each([
@@ -40,6 +61,14 @@ describe('npm run demo', () => {
     const { length } = marked;
     const verdict = `${length} of 37 lines ${length === 1 ? 'is' : 'are'} not as expected: see ✗ above.`;
     expect([code, lines.all.at(-1)]).toEqual([1, verdict]);
+  });
+
+  describeWith('redis', 'on BullMQ', (url) => {
+    it('shows the same story', { timeout: DEMO_MS }, () => showsTheSame('bullmq', { REDIS_URL: url }));
+  });
+
+  describeWith('postgres', 'on pg-boss', (url) => {
+    it('shows the same story', { timeout: DEMO_MS }, () => showsTheSame('pg-boss', { DATABASE_URL: url }));
   });
 
   it('marks a line that is not as expected, in colours where there are some', () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WEBHOOK_EVENT_TYPES } from '@pathfinder/webhooks';
-import { type DemoDatabase, openDatabase } from './database.ts';
+import { type DemoDatabase, loadEngine } from './engines/engine.ts';
 import { eventOf, FLAKY_ID, RUNS, sampleOf } from './fixtures.ts';
 import { Pathfinder, sign } from './pathfinder.ts';
 import { ReceiverProcess, type ReceiverStats } from './process.ts';
@@ -21,20 +21,28 @@ export interface DemoOptions extends ReportOptions {
   readonly print: (text: string) => void;
   /** The module of the receiver. Default: the one beside this file. */
   readonly receiver?: URL;
+  /** Where the receiver keeps its queue: `sqlite` by default, `bullmq` or `pg-boss`. */
+  readonly engine?: string;
 }
 
 /**
  * Sends a receiver what it will meet in production, over real HTTP, kills it in the middle, starts it again, and prints what
  * happens as it happens: true if all went as it should.
  */
-export async function runDemo({ print, colours, receiver: module = RECEIVER }: DemoOptions): Promise<boolean> {
+export async function runDemo({
+  print,
+  colours,
+  receiver: module = RECEIVER,
+  engine = 'sqlite',
+}: DemoOptions): Promise<boolean> {
   const folder = mkdtempSync(join(tmpdir(), 'pathfinder-demo-'));
   const report = createReport(print, colours === undefined ? {} : { colours });
-  const database = openDatabase(folder);
-  let receiver = await ReceiverProcess.start(module, folder);
+  const { prepare, where, reopened } = await loadEngine(engine);
+  const database = await prepare(folder);
+  let receiver = await ReceiverProcess.start(module, folder, engine);
   try {
     const pathfinder = new Pathfinder(() => receiver.url);
-    report.say(`Express receives at ${receiver.url}, process ${receiver.pid}, with its queue in one SQLite file.`);
+    report.say(`Express receives at ${receiver.url}, process ${receiver.pid}, with its queue ${where}.`);
     report.show(await queued(pathfinder));
     report.show(await known(pathfinder));
     report.show(await refused(pathfinder, receiver.parsedUrl));
@@ -42,8 +50,8 @@ export async function runDemo({ print, colours, receiver: module = RECEIVER }: D
     const delivering = burst(pathfinder);
     const before = await killWhenBusy(pathfinder, receiver, database, folder);
     report.say(`SIGKILL: of ${before.acknowledged} acknowledged events ${before.completed} are completed.`);
-    receiver = await ReceiverProcess.start(module, folder);
-    report.say(`Process ${receiver.pid} opens the file and goes on; Pathfinder delivers again what had no reply.`);
+    receiver = await ReceiverProcess.start(module, folder, engine);
+    report.say(`Process ${receiver.pid} ${reopened} and goes on; Pathfinder delivers again what had no reply.`);
     await delivering;
     const stats = await untilIdle(receiver);
     report.show(killed(before, pathfinder));
@@ -51,7 +59,7 @@ export async function runDemo({ print, colours, receiver: module = RECEIVER }: D
     return report.end(stats.counts);
   } finally {
     await receiver.kill().catch(() => undefined);
-    database.close();
+    await database.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -63,7 +71,7 @@ async function queued(pathfinder: Pathfinder): Promise<Section> {
   for (const type of WEBHOOK_EVENT_TYPES) {
     lines.push(await pathfinder.deliver(type, '202 queued', sampleOf(type)));
   }
-  return { title: 'Acknowledged once they are on the disk: one event of each type', lines };
+  return { title: 'Acknowledged once they are kept: one event of each type', lines };
 }
 
 async function known(pathfinder: Pathfinder): Promise<Section> {
@@ -122,11 +130,11 @@ async function killWhenBusy(
 ): Promise<Killed> {
   const startedWith = pathfinder.acknowledged.size;
   const untilMs = performance.now() + PATIENCE_MS;
-  const isBusy = () => runsIn(folder).length - database.mails().size >= LEAST_RUNNING;
-  const isTime = () => pathfinder.acknowledged.size >= startedWith + KILL_AT && isBusy();
-  while (!isTime() && performance.now() < untilMs) await delay(1);
+  const isBusy = async () => runsIn(folder).length - (await database.mails()).size >= LEAST_RUNNING;
+  const isTime = async () => pathfinder.acknowledged.size >= startedWith + KILL_AT && (await isBusy());
+  while (!(await isTime()) && performance.now() < untilMs) await delay(1);
   const signal = await receiver.kill();
-  return { signal, acknowledged: pathfinder.acknowledged.size, completed: database.mails().size };
+  return { signal, acknowledged: pathfinder.acknowledged.size, completed: (await database.mails()).size };
 }
 
 /** Waits until the receiver has nothing left to do, or for so long that something must be wrong. */
@@ -157,7 +165,7 @@ async function inAll(
   folder: string,
   { left }: ReceiverStats,
 ): Promise<Section> {
-  const mails = database.mails();
+  const mails = await database.mails();
   const events = String(WEBHOOK_EVENT_TYPES.length + 2 + BURST);
   const runs = runsIn(folder);
   const again = runs.length - new Set(runs).size;

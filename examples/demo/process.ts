@@ -23,9 +23,9 @@ export class ReceiverProcess {
     this.parsedUrl = parsedUrl;
   }
 
-  /** Starts the module of a receiver, which keeps everything in the folder. */
-  static async start(module: URL, folder: string): Promise<ReceiverProcess> {
-    const child = fork(fileURLToPath(module), [folder]);
+  /** Starts the module of a receiver, which keeps everything in the folder, or under its name in the engine. */
+  static async start(module: URL, folder: string, engine: string): Promise<ReceiverProcess> {
+    const child = fork(fileURLToPath(module), [folder, engine]);
     const exited = once(child, 'exit').then(() => Promise.reject(new Error('The receiver did not start.')));
     const [addresses] = await Promise.race([once(child, 'message'), exited]);
     exited.catch(() => undefined);

@@ -1,4 +1,4 @@
-// This file is one process of the receiver: the demo starts it with a folder, hears where it listens, and kills it.
+// This file is one process of the receiver: the demo starts it with a folder and an engine, hears where it listens, and kills it.
 import { appendFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebhookHandler } from '@pathfinder/webhooks';
 import { toExpressHandler } from '@pathfinder/webhooks/express';
-import { type SqliteDatabase, sqliteQueue } from '@pathfinder/webhooks/sqlite';
 import express from 'express';
-import { DATABASE, FLAKY_ID, RUNS, SECRET } from './fixtures.ts';
+import { loadEngine } from './engines/engine.ts';
+import { FLAKY_ID, RUNS, SECRET } from './fixtures.ts';
 
-const folder = process.argv[2] ?? '.';
-const queue = sqliteQueue(join(folder, DATABASE), { leaseMs: 1000 });
+const [, , folder = '.', name = 'sqlite'] = process.argv;
+const { queue, onEvents } = await (await loadEngine(name)).open(folder);
 const webhooks = new WebhookHandler({
   secret: SECRET,
   queue,
@@ -20,17 +20,11 @@ const webhooks = new WebhookHandler({
   logger: { debug() {}, info() {}, warn() {}, error() {} },
 });
 
-webhooks.on(
-  '*',
-  async function sendMail({ id }, { attempt, commit }) {
-    // Work outside of the database happens at least once, and the mail, which is in it, exactly once.
-    appendFileSync(join(folder, RUNS), `${id}\n`);
-    await delay(10 + Math.random() * 20);
-    if (id === FLAKY_ID && attempt === 1) throw new Error('The mail server is restarting.');
-    commit?.((db: SqliteDatabase) => db.prepare('INSERT INTO mail (event_id) VALUES (?)').run(id));
-  },
-  { transaction: true },
-);
+onEvents(webhooks, async (id, attempt) => {
+  appendFileSync(join(folder, RUNS), `${id}\n`);
+  await delay(10 + Math.random() * 20);
+  if (id === FLAKY_ID && attempt === 1) throw new Error('The mail server is restarting.');
+});
 await webhooks.start();
 
 const app = express();
