@@ -13,6 +13,9 @@ import { accepted, forged, refused, signed } from './adapters/harness.ts';
 import { listenAt } from './adapters/listen.ts';
 import { sendRaw } from './adapters/raw-client.ts';
 import { bodyOf, SECRET } from './support/deliver.ts';
+import { testPostgres } from './support/services/postgres.ts';
+import { testRedis } from './support/services/redis.ts';
+import { describeWith } from './support/services/services.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = join(root, 'reports', `docs-${process.pid}`);
@@ -108,42 +111,95 @@ it('the pages have blocks that make a handler or give it work, of every kind', (
   const found = new Set(handlers.map(({ page }) => page));
   expect([...found].sort()).toEqual([
     'README.md',
+    'docs/bullmq.md',
     'docs/durability.md',
     'docs/events.md',
     'docs/frameworks.md',
     'docs/logging.md',
+    'docs/pg-boss.md',
+    'docs/postgres.md',
+    'docs/redis.md',
     'docs/sqlite.md',
     'docs/testing.md',
   ]);
   expect(handlers.length).toBeGreaterThanOrEqual(13);
 });
 
-describe.each(handlers)('$place, mounted on a server of its own', ({ page, code }) => {
-  it('takes a delivery, and refuses what it must', async () => {
-    const block = await load(page, code);
-    const webhooks = (block.webhooks ??
-      (block.createWebhooks as CreateWebhooks)(SECRET, async () => {})) as WebhookHandler;
-    onTestFinished(() => webhooks.stop());
-    const url = await serve(toNodeListener(webhooks));
-    const send = (request: Parameters<typeof sendRaw>[1]) => sendRaw(url, request);
-    const type = /\.on\(\s*'(\w+\.\w+)'/.exec(code)?.[1] ?? 'user.created';
-    const body = Buffer.from(JSON.stringify(sampleEvent(type as WebhookEventType)));
-    const whole = code.includes("from './webhooks.js'") ? code + sharedOf(page) : code;
-    const runs = [...whole.matchAll(/\.on\(\s*'(.*?)'/g)].filter(([, name]) => name === '*' || name === type).length;
-    const ran = runs > 0 ? accepted('processed', runs) : accepted('unhandled');
-    const queued = code.includes('sqliteQueue(');
-    expect(await send({ pieces: [body] })).toEqual(refused('invalid_signature'));
-    expect(await send(forged(body))).toEqual(refused('invalid_signature'));
-    expect(await send(signed(Buffer.from('{"id":')))).toEqual(refused('invalid_json'));
-    expect(await send(signed(Buffer.alloc(1_048_577, ' ')))).toEqual(refused('body_too_large'));
-    expect(await send(signed(body))).toEqual(queued ? accepted('queued') : ran);
-    if (queued && !code.includes('webhooks.start(')) expect(await webhooks.drain({ maxMs: 5000 })).toBe(1);
-    const told = ({ processed, unhandled, failed } = webhooks.metrics.getStats()) => [processed, unhandled, failed];
-    await vi.waitFor(() => expect(told()).toEqual(runs > 0 ? [1, 0, 0] : [0, 1, 0]));
-    // Without a handler there is nothing to remember, except in a queue, which keeps what it has acknowledged.
-    expect(await send(signed(body))).toEqual(accepted(queued || runs > 0 ? 'duplicate' : 'unhandled'));
-  });
+const alone = handlers.filter(({ code }) => serviceOf(code) === undefined);
+describe.each(alone)('$place, mounted on a server of its own', ({ page, code }) => {
+  it('takes a delivery, and refuses what it must', () => takesAndRefuses(page, code));
 });
+
+for (const service of ['redis', 'postgres'] as const) {
+  describeWith(service, `blocks that need ${service}`, (address) => {
+    const names = service === 'redis' ? onRedis(address) : onPostgres(address);
+    const those = handlers.filter(({ code }) => serviceOf(code) === service);
+    it.each(those)('$place takes a delivery, and refuses what it must', ({ page, code }) =>
+      takesAndRefuses(page, names(code)),
+    );
+  });
+}
+
+/** The server that a block needs. */
+function serviceOf(code: string): 'redis' | 'postgres' | undefined {
+  if (code.includes("from 'ioredis'")) return 'redis';
+  return code.includes("from 'pg'") ? 'postgres' : undefined;
+}
+
+/** Gives each block keys of its own. */
+function onRedis(address: string): (code: string) => string {
+  const { keyPrefix } = testRedis(address);
+  let used = 0;
+  return (code) => {
+    const prefix = `${keyPrefix}${used++}:`;
+    return code
+      .replace(/process\.env\.REDIS_URL \?\? '[^']+'/, `'${address}'`)
+      .replace('redisStore(redis)', `redisStore(redis, { keyPrefix: '${prefix}' })`)
+      .replace('bullmqQueue({', `bullmqQueue({ prefix: '${prefix}bull',`);
+  };
+}
+
+/** Gives each block tables of its own. */
+function onPostgres(address: string): (code: string) => string {
+  const { schema, pool } = testPostgres(address);
+  afterAll(() => pool({ max: 1 }).query(`DROP SCHEMA IF EXISTS ${schema}_boss CASCADE`));
+  const here = new URL(address);
+  here.searchParams.set('options', `-c search_path=${schema}`);
+  let used = 0;
+  return (code) => {
+    const namespace = `'block_${used++}'`;
+    return code
+      .replace(/process\.env\.DATABASE_URL( \?\? '[^']+')?/, `'${here.href}'`)
+      .replace('postgresStore(pool)', `postgresStore(pool, { namespace: ${namespace} })`)
+      .replace('pgBossQueue(boss, { pool })', `pgBossQueue(boss, { pool, namespace: ${namespace} })`)
+      .replace('new PgBoss(connectionString)', `new PgBoss({ connectionString, schema: '${schema}_boss' })`);
+  };
+}
+
+async function takesAndRefuses(page: string, code: string): Promise<void> {
+  const block = await load(page, code);
+  const webhooks = (block.webhooks ??
+    (block.createWebhooks as CreateWebhooks)(SECRET, async () => {})) as WebhookHandler;
+  onTestFinished(() => webhooks.stop());
+  const url = await serve(toNodeListener(webhooks));
+  const send = (request: Parameters<typeof sendRaw>[1]) => sendRaw(url, request);
+  const type = /\.on\(\s*'(\w+\.\w+)'/.exec(code)?.[1] ?? 'user.created';
+  const body = Buffer.from(JSON.stringify(sampleEvent(type as WebhookEventType)));
+  const whole = code.includes("from './webhooks.js'") ? code + sharedOf(page) : code;
+  const runs = [...whole.matchAll(/\.on\(\s*'(.*?)'/g)].filter(([, name]) => name === '*' || name === type).length;
+  const ran = runs > 0 ? accepted('processed', runs) : accepted('unhandled');
+  const queued = /\b(sqlite|bullmq|pgBoss)Queue\(/.test(code);
+  expect(await send({ pieces: [body] })).toEqual(refused('invalid_signature'));
+  expect(await send(forged(body))).toEqual(refused('invalid_signature'));
+  expect(await send(signed(Buffer.from('{"id":')))).toEqual(refused('invalid_json'));
+  expect(await send(signed(Buffer.alloc(1_048_577, ' ')))).toEqual(refused('body_too_large'));
+  expect(await send(signed(body))).toEqual(queued ? accepted('queued') : ran);
+  if (queued && !code.includes('webhooks.start(')) expect(await webhooks.drain({ maxMs: 5000 })).toBe(1);
+  const told = ({ processed, unhandled, failed } = webhooks.metrics.getStats()) => [processed, unhandled, failed];
+  await vi.waitFor(() => expect(told()).toEqual(runs > 0 ? [1, 0, 0] : [0, 1, 0]));
+  // Without a handler there is nothing to remember, except in a queue, which keeps what it has acknowledged.
+  expect(await send(signed(body))).toEqual(accepted(queued || runs > 0 ? 'duplicate' : 'unhandled'));
+}
 
 describe.each(snippets)('$place', ({ page, code }) => {
   it('takes a delivery, and refuses what it must', async () => {

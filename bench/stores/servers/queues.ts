@@ -7,10 +7,10 @@ import { inFolder, makeDeliveries } from '../files.ts';
 import { bullmqByHand, pgBossByHand } from './by-hand.ts';
 import { newName, onPostgres, onRedis, SILENT } from './places.ts';
 
-const EVENTS = 1000;
+const EVENTS = 2000;
 const SENDERS = 100;
 const CONCURRENCY = 10;
-const ROUNDS = 5;
+const ROUNDS = 7;
 
 /** What takes events in and works them off. */
 interface Line {
@@ -27,7 +27,7 @@ interface Times {
   readonly drain: number[];
 }
 
-/** Queues end to end: a thousand events of 1 kB by a hundred senders, then worked off ten at a time with an empty handler. */
+/** Queues end to end: two thousand events of 1 kB by a hundred senders, then worked off ten at a time with an empty handler. */
 export async function benchServerQueues(): Promise<Gate[]> {
   return inFolder(async (folder) => {
     const { sqliteQueue } = await importBuiltSqlite();
