@@ -1,5 +1,5 @@
 // Runs the tests of an engine on other versions of Node, which come from npm, with each driver that it takes:
-// `npm run runtimes -- sqlite`. All of them have to pass, and none may be skipped.
+// `npm run runtimes -- sqlite|pg-boss`. All of them have to pass, and none may be skipped.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,6 +26,17 @@ const ENGINES: Readonly<Record<string, Engine>> = {
     version: `const driver = require(process.argv[1]);
       const db = new (driver.DatabaseSync ?? driver)(':memory:');
       process.stdout.write(db.prepare('SELECT sqlite_version() AS version').get().version);`,
+  },
+  'pg-boss': {
+    drivers: ['pg-boss', 'pg-boss-12'],
+    variable: 'PATHFINDER_PG_BOSS',
+    tests: [
+      'test/engines/pg-boss-queue.test.ts',
+      'test/engines/server-stores.test.ts',
+      'test/engines/outages.test.ts',
+      'test/crash/pg-boss.test.ts',
+    ],
+    version: "process.stdout.write(require(process.argv[1] + '/package.json').version)",
   },
 };
 

@@ -1,24 +1,100 @@
-import { bullmqQueue } from '@pathfinder/webhooks/bullmq';
+import { memoryStore, WebhookHandler, type WebhookStore } from '@pathfinder/webhooks';
+import { type BullMQQueueOptions, bullmqQueue } from '@pathfinder/webhooks/bullmq';
+import { postgresStore } from '@pathfinder/webhooks/postgres';
 import { redisStore } from '@pathfinder/webhooks/redis';
 import { describeWebhookQueue, type OpenQueueOptions } from '@pathfinder/webhooks/testing';
-import { describe, it } from 'vitest';
-import { recordingLogger } from '../support/deliver.ts';
+import { Queue } from 'bullmq';
+import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { bodyOf, deliveryOf, recordingLogger, SECRET } from '../support/deliver.ts';
+import { testPostgres } from '../support/services/postgres.ts';
 import { testRedis } from '../support/services/redis.ts';
 import { describeWith } from '../support/services/services.ts';
 
-const kinds = ['durable', 'shared'] as const;
+const contract = { runner: { describe, it }, kinds: ['durable', 'shared'] as const };
+const logger = recordingLogger();
 
-describeWith('redis', 'bullmqQueue over BullMQ 6 and redisStore', (url) => {
+describeWith('redis', 'bullmqQueue', (url) => {
   const { ioredis, keyPrefix } = testRedis(url);
-  const logger = recordingLogger();
-  const open = ({ namespace }: OpenQueueOptions) =>
-    bullmqQueue({
-      connection: { url, maxRetriesPerRequest: null },
-      store: redisStore(ioredis, { namespace, keyPrefix, logger }),
-      name: namespace,
-      prefix: `${keyPrefix}bull`,
-      pollMs: 20,
-      logger,
+  const connection = { url, maxRetriesPerRequest: null };
+  const prefix = `${keyPrefix}bull`;
+  const storeIn = (namespace: string) => redisStore(ioredis, { namespace, keyPrefix, logger });
+  const queueOn = (store: WebhookStore, name: string) =>
+    bullmqQueue({ connection, store, name, prefix, pollMs: 20, logger });
+
+  const onRedis = ({ namespace }: OpenQueueOptions) => queueOn(storeIn(namespace), namespace);
+  describeWebhookQueue('bullmqQueue over redisStore', onRedis, contract);
+
+  // A copy is a store that the package knows nothing of.
+  const onForeign = ({ namespace }: OpenQueueOptions) => queueOn({ ...storeIn(namespace) }, namespace);
+  describeWebhookQueue("bullmqQueue over somebody else's store", onForeign, contract);
+
+  describeWith('postgres', 'with its claims in Postgres', () => {
+    const { pool } = testPostgres(inject('services').postgres ?? '');
+    let shared: ReturnType<typeof pool> | undefined;
+    const onPostgres = ({ namespace }: OpenQueueOptions) => {
+      shared ??= pool();
+      return queueOn(postgresStore(shared, { namespace, logger }), namespace);
+    };
+    describeWebhookQueue('bullmqQueue over postgresStore', onPostgres, contract);
+  });
+
+  it('takes over the name, the connection and the prefix of a queue that is there', async () => {
+    const existing = new Queue('orders', { connection, prefix });
+    const queue = bullmqQueue({ queue: existing, store: storeIn('orders'), logger });
+    onTestFinished(async () => {
+      await queue.close?.();
+      await existing.close();
     });
-  describeWebhookQueue('bullmqQueue', open, { runner: { describe, it }, kinds });
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
+    expect((await webhooks.receive(deliveryOf(bodyOf()))).status).toBe(202);
+    const [job] = await existing.getJobs(['wait']);
+    expect([job?.name, job?.data.eventId, job?.id]).toEqual(['user.created', 'evt_1', expect.stringMatching(/^wh_/)]);
+  });
+
+  it('keeps no bytes of what is done, and those of what is dead in a failed job that says why', async () => {
+    const queue = queueOn(storeIn('kept'), 'kept');
+    const engine = new Queue('kept', { connection, prefix });
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger, retry: { attempts: 1 } });
+    onTestFinished(async () => {
+      await webhooks.stop();
+      await queue.close?.();
+      await engine.close();
+    });
+    webhooks.on('user.created', ({ id }) => {
+      if (id === 'evt_bad') throw new Error('cannot');
+    });
+    for (const id of ['evt_good', 'evt_bad']) await webhooks.receive(deliveryOf(bodyOf({ id })));
+    expect(await webhooks.drain({ maxMs: 10_000 })).toBe(2);
+    const jobs = await engine.getJobs();
+    expect(jobs.map(({ data, failedReason }) => [data.eventId, failedReason])).toEqual([
+      ['evt_bad', expect.stringContaining('cannot')],
+    ]);
+  });
+
+  it('gives back at the end of a drain the jobs that it has taken along', async () => {
+    const queue = queueOn(storeIn('along'), 'along');
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
+    onTestFinished(async () => {
+      await webhooks.stop();
+      await queue.close?.();
+    });
+    webhooks.on('*', () => undefined);
+    for (let i = 0; i < 20; i++) await webhooks.receive(deliveryOf(bodyOf({ id: `evt_${i}` })));
+    expect(await webhooks.drain({ maxMs: 10_000, max: 5 })).toBe(5);
+    const { ready, active, delayed } = await queue.stats();
+    expect({ ready, active, delayed }).toEqual({ ready: 15, active: 0, delayed: 0 });
+  });
+
+  it.each<[string, Partial<BullMQQueueOptions>, RegExp]>([
+    ['no connection', { connection: undefined }, /One of `connection` and `queue`/],
+    ['a connection and a queue', { queue: { name: 'q', opts: { connection } } }, /One of `connection` and `queue`/],
+    ['a queue that is none', { connection: undefined, queue: 'q' as never }, /`queue` must be a Queue of BullMQ 6/],
+    ['a store of one process', { store: memoryStore() }, /`store` must be one that other machines share/],
+    ['no store', { store: undefined as never }, /`store`/],
+    ['a name with a colon', { name: 'a:b' }, /`name`/],
+    ['an option that it does not know', { concurency: 5 } as never, /no option `concurency`/],
+  ])('refuses %s', (_, options, says) => {
+    expect(() => bullmqQueue({ connection, store: storeIn('refused'), ...options })).toThrow(TypeError);
+    expect(() => bullmqQueue({ connection, store: storeIn('refused'), ...options })).toThrow(says);
+  });
 });

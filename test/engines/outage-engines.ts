@@ -6,8 +6,8 @@ import type { PostgresClient } from '@pathfinder/webhooks/postgres';
 import { redisStore } from '@pathfinder/webhooks/redis';
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import PgBoss from 'pg-boss';
 import { recordingLogger } from '../support/deliver.ts';
+import { newBoss, stopBoss } from '../support/services/pg-boss.ts';
 
 /** How long a call of the store or the queue may take here. */
 export const STORE_TIMEOUT_MS = 500;
@@ -49,10 +49,10 @@ const pgBoss: OutageEngine = {
       options: `-c search_path=${schema}`,
       max: 10,
     });
-    const maker = new PgBoss({ connectionString: direct.href, schema: `${schema}_boss`, schedule: false, max: 1 });
+    const maker = newBoss({ connectionString: direct.href, schema: `${schema}_boss`, schedule: false, max: 1 });
     await maker.start();
-    await maker.stop({ graceful: false, wait: true });
-    const boss = new PgBoss({ connectionString: through.href, ...limits, schema: `${schema}_boss`, ...QUIET });
+    await stopBoss(maker);
+    const boss = newBoss({ connectionString: through.href, ...limits, schema: `${schema}_boss`, ...QUIET });
     boss.on('error', () => undefined);
     await boss.start();
     const queue = pgBossQueue(boss, {
@@ -84,7 +84,7 @@ const pgBoss: OutageEngine = {
       },
       async close() {
         await queue.close?.();
-        await boss.stop({ graceful: false, wait: true });
+        await stopBoss(boss);
         await admin.query(`DROP SCHEMA ${schema} CASCADE; DROP SCHEMA ${schema}_boss CASCADE`);
         await Promise.all([pool.end(), admin.end()]);
       },

@@ -1,22 +1,22 @@
 import { pgBossQueue } from '@pathfinder/webhooks/pg-boss';
 import { describeWebhookQueue, type OpenQueueOptions } from '@pathfinder/webhooks/testing';
-import PgBoss from 'pg-boss';
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import { recordingLogger } from '../support/deliver.ts';
+import { newBoss, PG_BOSS, stopBoss } from '../support/services/pg-boss.ts';
 import { testPostgres } from '../support/services/postgres.ts';
 import { describeWith } from '../support/services/services.ts';
 
 const kinds = ['durable', 'shared'] as const;
 
-describeWith('postgres', 'pgBossQueue over pg-boss 10', (url) => {
+describeWith('postgres', `pgBossQueue over ${PG_BOSS}`, (url) => {
   const { pool, schema } = testPostgres(url);
-  const boss = new PgBoss({ connectionString: url, schema: `${schema}_boss`, max: 2 });
+  const boss = newBoss({ connectionString: url, schema: `${schema}_boss` });
   let shared: ReturnType<typeof pool> | undefined;
   beforeAll(async () => {
     await boss.start();
   });
   afterAll(async () => {
-    await boss.stop({ graceful: false, wait: true });
+    await stopBoss(boss);
     await shared?.query(`DROP SCHEMA ${schema}_boss CASCADE`);
   });
   const open = (options: OpenQueueOptions) => {

@@ -29,6 +29,12 @@ export const queueTwins: readonly Twin[] = [
       }),
   },
   {
+    fault: 'takes what came a moment later for a copy',
+    breaks: 'of one id with different bytes at two instances at the same time one is taken, and only its bytes run',
+    onFile: true,
+    spoil: (queue) => withEnqueue(queue, async (delivery) => duplicateFor('conflict', await queue.enqueue(delivery))),
+  },
+  {
     fault: 'keeps what it accepted in memory until it is closed',
     breaks: 'what was acknowledged is there after the queue was closed and opened again',
     onFile: true,

@@ -4,9 +4,10 @@ import { type PostgresClient, postgresSchema, postgresStore } from '@pathfinder/
 import { redisStore } from '@pathfinder/webhooks/redis';
 import { Redis } from 'ioredis';
 import type pg from 'pg';
-import PgBoss from 'pg-boss';
+import type PgBoss from 'pg-boss';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { answered, bodyOf, deliveryOf, recordingLogger, refused, SECRET } from '../support/deliver.ts';
+import { newBoss, stopBoss } from '../support/services/pg-boss.ts';
 import { testPostgres } from '../support/services/postgres.ts';
 import { testRedis } from '../support/services/redis.ts';
 import { programs, startRedis } from '../support/services/servers.ts';
@@ -233,6 +234,25 @@ describeWith('postgres', 'on Postgres', (url) => {
       await expect(kept?.query('SELECT 1')).rejects.toThrow('This transaction is over');
     });
 
+    it('outlives the end of its connection: nothing of it is kept, and the next run is', async () => {
+      await shared.query('DELETE FROM effect');
+      const { webhooks, receive } = receiverOn(open(), { retry: { attempts: 3, baseMs: 1 } });
+      let runs = 0;
+      webhooks.on(
+        '*',
+        async ({ id }, { tx }) => {
+          const { rows } = await (tx as PostgresClient).query('SELECT pg_backend_pid() AS pid');
+          await insert(tx, id);
+          if (++runs === 1) await shared.query('SELECT pg_terminate_backend($1)', [rows[0].pid]);
+          // The connection that is gone shows a moment later.
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        },
+        { name: 'effect', transaction: true },
+      );
+      expect(await receive('evt_1')).toEqual(PROCESSED);
+      expect([runs, await effects()]).toEqual([2, ['evt_1']]);
+    });
+
     it('holds no lease up: those of handlers that hold all connections but two are extended', async () => {
       const few = pool({ max: 4 });
       const store = postgresStore(few, { namespace: 'few', leaseMs: 300, logger });
@@ -254,10 +274,10 @@ describeWith('postgres', 'on Postgres', (url) => {
   });
 
   describe('pgBossQueue', () => {
-    const boss = new PgBoss({ connectionString: url, schema: `${schema}_boss`, max: 2, schedule: false });
+    const boss = newBoss({ connectionString: url, schema: `${schema}_boss` });
     beforeAll(() => boss.start());
     afterAll(async () => {
-      await boss.stop({ graceful: false, wait: true });
+      await stopBoss(boss);
       await shared.query(`DROP SCHEMA ${schema}_boss CASCADE`);
     });
     const openQueue = (options = {}) =>

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { pgBossQueue } from '@pathfinder/webhooks/pg-boss';
 import type { PostgresClient } from '@pathfinder/webhooks/postgres';
 import pg from 'pg';
-import PgBoss from 'pg-boss';
+import { newBoss, stopBoss } from '../../support/services/pg-boss.ts';
 import { startPostgres } from '../../support/services/servers.ts';
 import type { CrashEngine, CrashPlace } from '../engine.ts';
 
@@ -10,7 +10,8 @@ const SILENT = { warn() {}, error() {} };
 const INSERT_EFFECT = 'INSERT INTO effect (event_id) VALUES ($1)';
 const EFFECTS = 'SELECT event_id, count(*)::int AS made FROM effect GROUP BY event_id';
 const COUNT_BODIES = 'SELECT count(*)::int AS left FROM pathfinder_webhook_body';
-const COUNT_JOBS = "SELECT count(*)::int AS left FROM pgboss.job WHERE name LIKE 'pathfinder%' AND state < 'completed'";
+const COUNT_JOBS =
+  "SELECT count(*)::int AS left FROM pgboss.job WHERE name LIKE 'pathfinder%' AND state NOT IN ('completed', 'failed', 'cancelled')";
 const HOLD = 'LOCK TABLE pathfinder_webhook_event IN EXCLUSIVE MODE';
 
 function newPool(url: string, max: number): pg.Pool {
@@ -34,12 +35,12 @@ async function asked<T>(ask: () => Promise<T>): Promise<T> {
 async function prepare(): Promise<CrashPlace> {
   const server = await startPostgres();
   const pool = newPool(server.url, 2);
-  const boss = new PgBoss({ connectionString: server.url, max: 1, schedule: false, supervise: false });
+  const boss = newBoss({ connectionString: server.url, max: 1, schedule: false, supervise: false });
   await asked(() => pool.query('CREATE TABLE effect (event_id text NOT NULL)'));
   await boss.start();
   const queue = pgBossQueue(boss, { pool, logger: SILENT });
   await queue.stats();
-  await boss.stop({ graceful: false, wait: true });
+  await stopBoss(boss);
 
   async function countLeft(what: string, sql: string): Promise<readonly string[]> {
     const { left } = (await asked(() => pool.query(sql))).rows[0] as { readonly left: number };
@@ -85,7 +86,7 @@ export const engine: CrashEngine = {
 
   async open({ url }, { leaseMs }) {
     const pool = newPool(String(url), 20);
-    const boss = new PgBoss({ connectionString: String(url), max: 2, schedule: false, supervise: false });
+    const boss = newBoss({ connectionString: String(url), max: 2, schedule: false, supervise: false });
     boss.on('error', () => undefined);
     await asked(() => boss.start());
     const queue = pgBossQueue(boss, { pool, leaseMs, pollMs: 20, logger: SILENT });
@@ -106,7 +107,7 @@ export const engine: CrashEngine = {
 
       async close() {
         await queue.close?.();
-        await boss.stop({ graceful: false, wait: true });
+        await stopBoss(boss);
         await pool.end();
       },
     };

@@ -145,6 +145,28 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
+    name: 'of one id with different bytes at two instances at the same time one is taken, and only its bytes run',
+    kind: 'shared',
+    async run(bench) {
+      const receivers = [bench.receiver(), bench.receiver({ queue: await bench.open() })];
+      const ids = Array.from({ length: 10 }, (_, i) => `evt_${i}`);
+      for (const id of ids) {
+        const bodies = [bytesOf(id), bytesOf(id, OTHER)];
+        const replies = await Promise.all(receivers.map((webhooks, i) => deliver(webhooks, bodies[i] ?? bytesOf(id))));
+        const sorted = replies.map(([status]) => status).sort();
+        assert.deepEqual(sorted, [202, 409], `${id}: ${JSON.stringify(replies)}`);
+        const taken = bodies[replies.findIndex(([status]) => status === 202)];
+        const worker = bench.receiver();
+        let seen: Uint8Array | undefined;
+        worker.on('*', (_, { rawBody }) => {
+          seen = Uint8Array.from(rawBody);
+        });
+        await worker.drain({ maxMs: 10_000 });
+        assert.deepEqual(seen && Buffer.from(seen), taken);
+      }
+    },
+  },
+  {
     name: 'what was acknowledged is there at once for another instance, all of a burst',
     kind: 'shared',
     async run(bench) {
