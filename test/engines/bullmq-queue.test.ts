@@ -5,6 +5,7 @@ import { redisStore } from '@pathfinder/webhooks/redis';
 import { describeWebhookQueue, type OpenQueueOptions } from '@pathfinder/webhooks/testing';
 import { Queue } from 'bullmq';
 import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { loadBullMQ } from '../../src/engines/bullmq/library.ts';
 import { bodyOf, deliveryOf, recordingLogger, SECRET } from '../support/deliver.ts';
 import { testPostgres } from '../support/services/postgres.ts';
 import { testRedis } from '../support/services/redis.ts';
@@ -96,5 +97,16 @@ describeWith('redis', 'bullmqQueue', (url) => {
   ])('refuses %s', (_, options, says) => {
     expect(() => bullmqQueue({ connection, store: storeIn('refused'), ...options })).toThrow(TypeError);
     expect(() => bullmqQueue({ connection, store: storeIn('refused'), ...options })).toThrow(says);
+  });
+});
+
+describe('BullMQ that is missing, or of another version', () => {
+  it('is named, with the version that is needed', () => {
+    const missing = (name: string) => {
+      throw new Error(`Cannot find module '${name}'`);
+    };
+    expect(() => loadBullMQ(missing)).toThrow(/needs BullMQ 6.*`npm install bullmq@6`\. It could not be loaded/);
+    const old = (name: string) => (name === 'bullmq' ? {} : { version: '5.81.5' });
+    expect(() => loadBullMQ(old)).toThrow(/`npm install bullmq@6`\. Version 5\.81\.5 is installed/);
   });
 });

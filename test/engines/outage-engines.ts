@@ -42,7 +42,7 @@ const pgBoss: OutageEngine = {
     const admin = new pg.Pool({ connectionString: direct.href, max: 1 });
     await admin.query(`CREATE SCHEMA ${schema}`);
     await admin.query(`CREATE TABLE ${schema}.effect (event_id text NOT NULL)`);
-    const limits = { connectionTimeoutMillis: STORE_TIMEOUT_MS, query_timeout: STORE_TIMEOUT_MS };
+    const limits = { connectionTimeoutMillis: STORE_TIMEOUT_MS };
     const pool = new pg.Pool({
       connectionString: through.href,
       ...limits,

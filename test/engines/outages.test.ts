@@ -84,41 +84,28 @@ for (const engine of outageEngines) {
         expect(await untilDone('evt_before')).toEqual(once);
       }, 30_000);
 
-      it('while a handler runs: it is done, and its effect made, once it is healed', async () => {
-        const { proxy, webhooks, register, receive, untilDone } = await opened(engine, url);
-        const started = gate();
-        const { passed, open } = gate();
-        register(webhooks, async () => {
-          started.open();
-          await passed;
-        });
-        await webhooks.start();
-        expect(await receive('evt_1')).toEqual(QUEUED);
-        await started.passed;
-        proxy.fault(fault);
-        await delay(OUTAGE_MS);
-        proxy.heal();
-        open();
-        expect(await untilDone('evt_1')).toEqual(once);
-      }, 30_000);
-
-      it('when a handler ends: it is done, and its effect made, once it is healed', async () => {
-        const { proxy, webhooks, register, receive, untilDone } = await opened(engine, url);
-        const started = gate();
-        const { passed, open } = gate();
-        register(webhooks, async () => {
-          started.open();
-          await passed;
-        });
-        await webhooks.start();
-        expect(await receive('evt_1')).toEqual(QUEUED);
-        await started.passed;
-        proxy.fault(fault);
-        open();
-        await delay(OUTAGE_MS);
-        proxy.heal();
-        expect(await untilDone('evt_1')).toEqual(once);
-      }, 30_000);
+      it.each(['while a handler runs', 'when a handler ends'])(
+        '%s: it is done, and its effect made, once it is healed',
+        async (when) => {
+          const { proxy, webhooks, register, receive, untilDone } = await opened(engine, url);
+          const started = gate();
+          const { passed, open } = gate();
+          register(webhooks, async () => {
+            started.open();
+            await passed;
+          });
+          await webhooks.start();
+          expect(await receive('evt_1')).toEqual(QUEUED);
+          await started.passed;
+          proxy.fault(fault);
+          if (when === 'when a handler ends') open();
+          await delay(OUTAGE_MS);
+          proxy.heal();
+          open();
+          expect(await untilDone('evt_1')).toEqual(once);
+        },
+        30_000,
+      );
     });
 
     it('slow: events are taken in and done, later', async () => {

@@ -78,6 +78,8 @@ export function createLetters({ jobs, store, wake }: LettersOptions): DeadLetter
   async function discard(job: EventJob): Promise<boolean> {
     const { id = '', data } = job;
     if (data.letter?.reason === 'unhandled') await jobs.dropUnhandled(id);
+    // Somebody has replayed it meanwhile.
+    else if (!(await job.isFailed())) return false;
     else await job.remove();
     await forget(data.key, data.bodyHash);
     return true;

@@ -3,9 +3,13 @@ import type * as BullMQ from 'bullmq';
 
 const FIT = 'bullmqQueue needs BullMQ 6, which runs on Node 14.18 and later: `npm install bullmq@6`';
 
-/** BullMQ as the project has it. @throws TypeError when it is missing, or of another version. */
-export function loadBullMQ(): typeof BullMQ {
-  const require = createRequire(import.meta.url);
+/**
+ * BullMQ as the project has it.
+ *
+ * @param require - Looks for it from where this package is installed.
+ * @throws TypeError when it is missing, or of another version.
+ */
+export function loadBullMQ(require: (name: string) => unknown = createRequire(import.meta.url)): typeof BullMQ {
   let library: typeof BullMQ;
   try {
     library = require('bullmq') as typeof BullMQ;

@@ -115,6 +115,11 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
     timers.add(timer);
   }
 
+  function clearTimers(): void {
+    for (const timer of timers) clearTimeout(timer);
+    timers.clear();
+  }
+
   const source = createSource({
     jobClass: library.Job,
     worker: openWorker,
@@ -145,6 +150,7 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
       isStarted = false;
       await workers.stop(stopOptions);
       await source.close();
+      clearTimers();
     },
     async drain(work, drainOptions) {
       const ran = await workers.drain(work, drainOptions);
@@ -156,7 +162,7 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
     async close() {
       await workers.stop({ timeoutMs: CLOSE_MS });
       await source.close();
-      for (const timer of timers) clearTimeout(timer);
+      clearTimers();
       await Promise.all([worker?.close(true), queue.close(), kept.close()]);
     },
   };

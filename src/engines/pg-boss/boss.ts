@@ -66,8 +66,8 @@ type Insert10 = (jobs: object[], options: BossOptions) => Promise<unknown>;
 type Insert12 = (name: string, jobs: object[], options: BossOptions & { returnId: true }) => Promise<unknown>;
 
 const METHODS = ['createQueue', 'getQueue', 'insert', 'fetch', 'complete', 'fail', 'deleteJob', 'getJobById', 'on'];
-// The queue takes over from a worker that died by itself; pg-boss is not to fail the job of one that takes long.
 const LOCK = 'SELECT pg_advisory_xact_lock(hashtext($1))';
+// The queue takes over from a worker that died by itself; pg-boss is not to fail the job of one that takes long.
 const EXPIRE_SECONDS = 23 * 3600;
 
 /** @throws TypeError for what is no pg-boss, or one of another version. */

@@ -1,23 +1,13 @@
-import type { QueueClaim, QueuedDelivery } from '../../index.ts';
 import type { PostgresClient } from '../postgres/driver.ts';
 import { acquired, type ClaimedRow } from '../postgres/events.ts';
+import { type ClaimedDelivery, runnableOf, runsAlone } from '../shared/claimed-delivery.ts';
+import { type BodyRow, readBody } from '../shared/kept-body.ts';
 import type { Room } from '../shared/work-source.ts';
-import { type BodyRow, readBody } from './body.ts';
 import { newJobId, type SentJob } from './boss.ts';
 import type { QueueTools } from './tools.ts';
 
-// The core buries an event that has lost ten claims. Events that run beside it lose theirs too, so they part before that.
-const LOST_CLAIMS_TO_RUN_ALONE = 3;
 const MOST_REPAIRED = 100;
 const MOST_LOOKED_AT = 20;
-
-/** A delivery that a worker has taken, and claimed with that. */
-export interface TakenRow {
-  readonly held: QueueClaim;
-  /** The runs of the event keep ending without a word: it may be what takes its process down, and its neighbours with it. */
-  readonly alone: boolean;
-  readonly delivery: QueuedDelivery;
-}
 
 interface FetchedRow extends BodyRow {
   readonly job_id: string;
@@ -36,7 +26,7 @@ export interface DeliveriesOptions {
 /** What a queue does with its jobs and their rows. */
 export interface Deliveries {
   /** Fetches jobs and claims their events in one transaction. One that has to run alone comes by itself, and only when idle. */
-  take(room: Room): Promise<readonly TakenRow[]>;
+  take(room: Room): Promise<readonly ClaimedDelivery[]>;
   /** Sends jobs for events whose worker died, or whose job is gone; returns how many. */
   repair(): Promise<number>;
 }
@@ -55,7 +45,7 @@ export function createDeliveries(
   { session, sql, boss, events }: QueueTools,
   { namespace, leaseMs }: DeliveriesOptions,
 ): Deliveries {
-  async function takeAtMost(most: number, isIdle: boolean): Promise<readonly TakenRow[]> {
+  async function takeAtMost(most: number, isIdle: boolean): Promise<readonly ClaimedDelivery[]> {
     return session.begin(async (tx) => {
       const jobs = await boss.fetch(most, tx);
       if (jobs.length === 0) return [];
@@ -87,7 +77,7 @@ export function createDeliveries(
     await boss.send(jobs, tx);
   }
 
-  async function claim(rows: readonly FetchedRow[], tx: PostgresClient): Promise<readonly TakenRow[]> {
+  async function claim(rows: readonly FetchedRow[], tx: PostgresClient): Promise<readonly ClaimedDelivery[]> {
     if (rows.length === 0) return [];
     const claimedAtMs = performance.now();
     const token = events.newToken();
@@ -148,15 +138,4 @@ export function createDeliveries(
 interface JobRow {
   readonly id: number;
   readonly job_id: string | null;
-}
-
-function runsAlone({ claims, failures }: Pick<FetchedRow, 'claims' | 'failures'>): boolean {
-  return claims - failures >= LOST_CLAIMS_TO_RUN_ALONE;
-}
-
-/** The rows before the first that runs alone; that one itself when it is the oldest, and nothing else runs. */
-function runnableOf(rows: readonly FetchedRow[], isIdle: boolean): readonly FetchedRow[] {
-  const first = rows.findIndex(runsAlone);
-  if (first === -1) return rows;
-  return first === 0 && isIdle ? rows.slice(0, 1) : rows.slice(0, first);
 }

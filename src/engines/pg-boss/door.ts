@@ -1,9 +1,9 @@
 import type { Enqueued, QueuedDelivery, WebhookLogger } from '../../index.ts';
 import { unheeded } from '../../shared/guard.ts';
 import type { PostgresClient } from '../postgres/driver.ts';
-import { ACTIVE, DONE, FREE } from '../postgres/schema.ts';
 import { isOfOneStatement } from '../postgres/session.ts';
 import { createBatches } from '../shared/batches.ts';
+import { ACTIVE, DONE, FREE } from '../shared/states.ts';
 import { newJobId, type SentJob } from './boss.ts';
 import type { QueueTools } from './tools.ts';
 

@@ -5,9 +5,7 @@ import {
   type DeadLetters,
   eventKey,
 } from '../../index.ts';
-import { reasonOf } from '../postgres/events.ts';
 import type { TableNames } from '../postgres/schema.ts';
-import { FAILED, POISON } from '../postgres/schema.ts';
 import { type Statement, statements } from '../postgres/session.ts';
 import {
   isAddresses,
@@ -20,7 +18,8 @@ import {
   readReplay,
   replayPaced,
 } from '../shared/dead-letters.ts';
-import { type BodyRow, readBody } from './body.ts';
+import { type BodyRow, readBody } from '../shared/kept-body.ts';
+import { FAILED, POISON, reasonOf } from '../shared/states.ts';
 import { newJobId } from './boss.ts';
 import { letterStatements } from './sql.ts';
 import type { QueueTools } from './tools.ts';

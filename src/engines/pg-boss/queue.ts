@@ -1,13 +1,6 @@
-import {
-  consoleLogger,
-  type FailOptions,
-  type QueueStats,
-  type WebhookLogger,
-  type WebhookQueue,
-} from '../../index.ts';
+import { consoleLogger, type QueueStats, type WebhookLogger, type WebhookQueue } from '../../index.ts';
 import { check, checkNames, duration, type OptionNames } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
-import { describeError } from '../../shared/text.ts';
 import { checkPool, type PostgresPool } from '../postgres/driver.ts';
 import { createEventRows } from '../postgres/events.ts';
 import { isOfOneStatement, openSession, statements } from '../postgres/session.ts';
@@ -18,10 +11,10 @@ import {
   readPostgresOptions,
   storeOver,
 } from '../postgres/store.ts';
-import type { Taken } from '../shared/work-source.ts';
+import { takenWithClaim } from '../shared/claimed-delivery.ts';
 import { createWorkers } from '../shared/workers.ts';
 import { bossOn, type PgBossClient } from './boss.ts';
-import { createDeliveries, type TakenRow } from './deliveries.ts';
+import { createDeliveries } from './deliveries.ts';
 import { createDoor } from './door.ts';
 import { createLetters } from './letters.ts';
 import { queueStatements } from './sql.ts';
@@ -94,24 +87,6 @@ export function pgBossQueue(boss: PgBossClient, options: PgBossQueueOptions): We
   const deliveries = createDeliveries(tools, { namespace, leaseMs });
   const ready = once(() => session.begin((tx) => port.createQueue(tx)));
 
-  function toTaken({ delivery, held, alone }: TakenRow): Taken {
-    const { token, attempt } = held.claim;
-    const free = async (failOptions: FailOptions) => void (await store.fail(delivery.key, token, failOptions));
-    return {
-      delivery,
-      attempt,
-      alone,
-      held,
-      // The store knows what became of the claim, in this very row. A run that could not tell it has the claim still.
-      async record(outcome) {
-        if (outcome.kind !== 'retry') return;
-        const { inMs, error } = outcome;
-        await free({ retryInMs: inMs, error: error === undefined ? undefined : describeError(error) });
-      },
-      giveBack: () => free({ retryInMs: 0 }),
-    };
-  }
-
   const sweep = nowAndThen(SWEEP_EVERY_MS, async () => (await events.sweep(SWEEP_ROWS)) >= SWEEP_ROWS);
   const repairEveryMs = Math.min(MOST_REPAIR_EVERY_MS, leaseMs / 3);
   const repair = nowAndThen(repairEveryMs, async () => (await deliveries.repair()) > 0);
@@ -122,7 +97,7 @@ export function pgBossQueue(boss: PgBossClient, options: PgBossQueueOptions): We
         await ready();
         await sweep();
         await repair();
-        return (await deliveries.take(room)).map(toTaken);
+        return (await deliveries.take(room)).map((one) => takenWithClaim(store, one));
       },
       async dueInMs() {
         const [row] = await session.run<{ readonly due_ms: number | null }>(sql.dueInMs, [namespace]);

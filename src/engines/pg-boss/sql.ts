@@ -1,5 +1,6 @@
-import { ACTIVE, DONE, FAILED, FREE, GIVEN_UP, type TableNames, UNHANDLED } from '../postgres/schema.ts';
+import type { TableNames } from '../postgres/schema.ts';
 import { inMs, NOW, toMs } from '../postgres/sql.ts';
+import { ACTIVE, DONE, FAILED, FREE, GIVEN_UP, UNHANDLED } from '../shared/states.ts';
 
 const BODY = `b.id::float8 AS id, b.event_id, b.type, b.tenant, b.created::float8 AS created, ${toMs('b.received_at')} AS received_ms,
   b.traceparent, b.headers, b.body`;

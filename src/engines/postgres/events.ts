@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import type { AcquiredClaim, Claim, ClaimOptions, DeadReason, FailOptions, StoredEvent } from '../../index.ts';
+import type { AcquiredClaim, Claim, ClaimOptions, FailOptions, StoredEvent } from '../../index.ts';
 import type { Known } from '../shared/holds.ts';
-import { DONE, FAILED, FREE, POISON, type TableNames, UNHANDLED } from './schema.ts';
+import { DEAD_STATES, DONE, FREE, reasonOf, stateName } from '../shared/states.ts';
+import type { TableNames } from './schema.ts';
 import { type PostgresSession, statements } from './session.ts';
 import { storeStatements } from './sql.ts';
 
-const STATES = ['free', 'active', 'done'] as const;
-const DEAD_STATES: Readonly<Record<DeadReason, number>> = { failed: FAILED, poison: POISON, unhandled: UNHANDLED };
 // Each turn means that somebody else changed the row between two statements.
 const MOST_TURNS = 10;
 const CHANGES_TOO_FAST = 'The row of this event changes faster than it can be read.';
@@ -149,7 +148,7 @@ export function createEventRows(session: PostgresSession, options: EventRowsOpti
       if (!row) return undefined;
       const { state, attempt, claims, failures, body_hash: bodyHash, error, steps } = row;
       return {
-        state: STATES[state] ?? 'dead',
+        state: stateName(state),
         attempt,
         claims,
         failures,
@@ -180,17 +179,11 @@ export function createEventRows(session: PostgresSession, options: EventRowsOpti
 async function knownOf(row: HeldRow, holdFailed: () => Promise<unknown>): Promise<Known> {
   const { state, body_hash: bodyHash, failures, held } = row;
   if (state === FREE && !held) await holdFailed();
-  return { state: STATES[state] ?? 'dead', bodyHash, failures, held };
+  return { state: stateName(state), bodyHash, failures, held };
 }
 
 export function acquired({ attempt, claims, failures, steps }: ClaimedRow, token: string): AcquiredClaim {
   return { status: 'acquired', token, attempt, claims, failures, steps: steps ?? {} };
-}
-
-/** Why a row is dead. */
-export function reasonOf(state: number): DeadReason {
-  if (state === UNHANDLED) return 'unhandled';
-  return state === POISON ? 'poison' : 'failed';
 }
 
 /** Why a row that is known cannot be claimed now. */

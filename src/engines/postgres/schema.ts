@@ -1,20 +1,10 @@
 import { checkIdentifier } from '../shared/identifier.ts';
+import { GIVEN_UP, UNHANDLED } from '../shared/states.ts';
 
 /** Before the names of all tables and indexes, unless `tablePrefix` says otherwise. */
 export const DEFAULT_PREFIX = 'pathfinder_webhook_';
 // A name has 63 bytes in PostgreSQL, which cuts what is longer; the longest suffix has 15.
 const MOST_PREFIX_CHARACTERS = 40;
-
-// The values of the column `state`, as the other engines have them.
-export const FREE = 0;
-export const ACTIVE = 1;
-export const DONE = 2;
-// Dead, by reason; what is from FAILED on is dead.
-export const FAILED = 3;
-export const POISON = 4;
-export const UNHANDLED = 5;
-/** What is dead and not for want of a handler: it is kept until somebody looks at it. */
-export const GIVEN_UP = `state IN (${FAILED}, ${POISON})`;
 
 /** Where the tables are. */
 export interface TableNames {

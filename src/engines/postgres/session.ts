@@ -96,15 +96,16 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
     await preparing;
   }
 
+  // What the package itself asks has a limit, as what a handler asks has not.
   async function begin<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T> {
-    return transact(await pool.connect(), work);
+    return transact(await pool.connect(), work, statementTimeoutMs);
   }
 
   async function beginInTurn<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T> {
     if (room > 0) room--;
     else await new Promise<void>((resolve) => waiting.push(resolve));
     try {
-      return await begin(work);
+      return await transact(await pool.connect(), work);
     } finally {
       const next = waiting.shift();
       if (next) next();
@@ -112,14 +113,18 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
     }
   }
 
-  async function transact<T>(client: PostgresClient, work: (tx: PostgresClient) => Promise<T>): Promise<T> {
+  async function transact<T>(
+    client: PostgresClient,
+    work: (tx: PostgresClient) => Promise<T>,
+    mostMs?: number,
+  ): Promise<T> {
     // Without a listener the process goes down with the server while the client is out of its pool.
     let broken: Error | undefined;
     const onError = (error: Error) => {
       broken = error;
     };
     client.on('error', onError);
-    const tx = lend(client, (one) => open.has(one));
+    const tx = lend(client, (one) => open.has(one), mostMs);
     try {
       await query(client, { text: 'BEGIN' });
       open.add(tx);
@@ -171,12 +176,20 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
   };
 }
 
-/** The client as a handler has it: good for its transaction only, since others use it afterwards. */
-function lend(client: PostgresClient, isOpen: (tx: object) => boolean): PostgresClient {
+/**
+ * The client as a handler has it: good for its transaction only, since others use it afterwards.
+ *
+ * @param mostMs - How long a statement may take. Absent: as long as it takes.
+ */
+function lend(client: PostgresClient, isOpen: (tx: object) => boolean, mostMs?: number): PostgresClient {
+  const ask = (text: string | PostgresQuery, values?: unknown[]): Promise<PostgresResult> => {
+    const asked = typeof text === 'string' ? { text, ...(values && { values }) } : text;
+    return client.query({ ...asked, query_timeout: mostMs } as PostgresQuery);
+  };
   const tx: PostgresClient = Object.create(client, {
     query: {
       value: (...asked: Parameters<PostgresClient['query']>) => {
-        if (isOpen(tx)) return client.query(...asked);
+        if (isOpen(tx)) return mostMs === undefined ? client.query(...asked) : ask(...asked);
         return Promise.reject(new Error('This transaction is over: `context.tx` is good for the run of its handler.'));
       },
     },

@@ -1,4 +1,5 @@
-import { ACTIVE, DONE, FAILED, FREE, type TableNames, UNHANDLED } from './schema.ts';
+import { ACTIVE, DONE, FAILED, FREE, UNHANDLED } from '../shared/states.ts';
+import type { TableNames } from './schema.ts';
 
 /** The time of the server at this moment; `now()` would be that of the transaction's start. */
 export const NOW = 'clock_timestamp()';

@@ -1,4 +1,4 @@
-import { ACTIVE, DONE, FREE, UNHANDLED } from './states.ts';
+import { ACTIVE, DONE, FREE, UNHANDLED } from '../shared/states.ts';
 
 // One hash is one event, and the only key of each script. s state, k token, a attempt, c claims, f failures, h body hash,
 // u until (active: end of the lease; free: claimable from), d held by a queue, e error, `:<step>` a step.

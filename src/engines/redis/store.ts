@@ -1,24 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type Claim,
-  consoleLogger,
-  type DeadReason,
-  type StoredEvent,
-  type WebhookLogger,
-  type WebhookStore,
-} from '../../index.ts';
+import { type Claim, consoleLogger, type StoredEvent, type WebhookLogger, type WebhookStore } from '../../index.ts';
 import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
 import { type Known, letHold } from '../shared/holds.ts';
+import { DEAD_STATES, DONE, reasonOf, stateName } from '../shared/states.ts';
 import { checkNamespace, storeKey } from '../shared/store-key.ts';
 import { portOf, type RedisClient, scripts } from './driver.ts';
 import { examineServer } from './examine.ts';
 import { storeScripts } from './scripts.ts';
-import { DONE, FAILED, POISON, UNHANDLED } from './states.ts';
 
 const DAY_MS = 86_400_000;
-const STATES = ['free', 'active', 'done'] as const;
-const DEAD_STATES: Readonly<Record<DeadReason, number>> = { failed: FAILED, poison: POISON, unhandled: UNHANDLED };
 const CHECKPOINTED = ['lost', 'exists', 'saved'] as const;
 
 /** Options of {@link redisStore}. */
@@ -123,7 +114,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
 function readKnown(answer: unknown): Known | undefined {
   const [state, bodyHash = '', failures, held] = (answer as unknown[]).map(String);
   if (state === undefined) return undefined;
-  return { state: STATES[Number(state)] ?? 'dead', bodyHash, failures: Number(failures), held: held === '1' };
+  return { state: stateName(Number(state)), bodyHash, failures: Number(failures), held: held === '1' };
 }
 
 /** Has the server examined before its first answer; until that has succeeded once, each call tries. */
@@ -189,7 +180,7 @@ function readEvent(answer: unknown): StoredEvent | undefined {
   const state = Number(fields.s);
   const steps = Object.entries(fields).filter(([name]) => name.startsWith(':'));
   return {
-    state: STATES[state] ?? 'dead',
+    state: stateName(state),
     attempt: Number(fields.a),
     claims: Number(fields.c),
     failures: Number(fields.f),
@@ -198,11 +189,6 @@ function readEvent(answer: unknown): StoredEvent | undefined {
     ...(state > DONE && { reason: reasonOf(state) }),
     steps: Object.fromEntries(steps.map(([name, value]) => [name.slice(1), value])),
   };
-}
-
-function reasonOf(state: number): DeadReason {
-  if (state === UNHANDLED) return 'unhandled';
-  return state === POISON ? 'poison' : 'failed';
 }
 
 /** Names and values that follow one another. */

@@ -1,19 +1,12 @@
-import type { Enqueued, QueueClaim, QueuedDelivery, QueueStats, WebhookLogger } from '../../index.ts';
+import type { Enqueued, QueuedDelivery, QueueStats, WebhookLogger } from '../../index.ts';
 import { unheeded } from '../../shared/guard.ts';
-import { type BodyRow, readBody } from './body.ts';
+import { type ClaimedDelivery, runnableOf, runsAlone } from '../shared/claimed-delivery.ts';
+import { type BodyRow, readBody } from '../shared/kept-body.ts';
+import { ACTIVE, DONE, FREE } from '../shared/states.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changesOf, prepareAll } from './driver.ts';
 import { type DueEvent, type EventRow, type EventRows, isDead, isReplaceable } from './events.ts';
 import { queueStatements } from './queue-sql.ts';
-import { ACTIVE, DONE, FREE } from './store-sql.ts';
-
-/** A delivery that a worker has taken, and claimed with that. */
-export interface TakenRow {
-  readonly held: QueueClaim;
-  /** The runs of the event keep ending without a word: it may be what takes its process down, and its neighbours with it. */
-  readonly alone: boolean;
-  readonly delivery: QueuedDelivery;
-}
 
 export interface DeliveryRowsOptions {
   readonly tablePrefix: string;
@@ -30,7 +23,7 @@ export interface DeliveryRows {
   /** Decides what an event at the door is, and keeps its bytes where they are needed; when full, of what is known only. */
   admit(delivery: QueuedDelivery, full: boolean): Enqueued | 'full';
   /** Claims what is due, oldest first. One that has to run alone comes by itself, and only when `idle`; none passes it by. */
-  take(most: number, idle: boolean): readonly TakenRow[];
+  take(most: number, idle: boolean): readonly ClaimedDelivery[];
   anyDue(): boolean;
   dueInMs(): number;
   countPending(): number;
@@ -45,9 +38,6 @@ interface Counted {
   readonly delayed: number;
   readonly oldest: number | null;
 }
-
-// The core buries an event that has lost ten claims. Events that run beside it lose theirs too, so they part before that.
-const LOST_CLAIMS_TO_RUN_ALONE = 3;
 
 export function prepareDeliveryRows(
   { db }: SqliteConnection,
@@ -108,7 +98,7 @@ export function prepareDeliveryRows(
     },
 
     take(most, idle) {
-      const rows = runnable(sql.due.all(namespace, now(), most) as DueRow[], idle);
+      const rows = runnableOf(sql.due.all(namespace, now(), most) as DueRow[], idle);
       if (rows.length === 0) return [];
       const claimedAtMs = performance.now();
       const claims = events.claimDue(rows, leaseMs);
@@ -136,17 +126,6 @@ export function prepareDeliveryRows(
       return { ready, active, delayed, dead, unhandled, oldestReadyMs: ready === 0 ? 0 : nowMs - (oldest ?? nowMs) };
     },
   };
-}
-
-function runsAlone({ claims, failures }: DueRow): boolean {
-  return claims - failures >= LOST_CLAIMS_TO_RUN_ALONE;
-}
-
-/** The rows before the first that runs alone; that one itself when it is the oldest, and nothing else runs. */
-function runnable(rows: readonly DueRow[], idle: boolean): readonly DueRow[] {
-  const first = rows.findIndex(runsAlone);
-  if (first === -1) return rows;
-  return first === 0 && idle ? rows.slice(0, 1) : rows.slice(0, first);
 }
 
 /** The workers have it, or will. */

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { AcquiredClaim, Claim, ClaimOptions, DeadReason, FailOptions, StoredEvent } from '../../index.ts';
+import { ACTIVE, DEAD_STATES, DONE, FAILED, FREE, reasonOf, stateName } from '../shared/states.ts';
 import type { SqliteConnection } from './connection.ts';
 import { changesOf, prepareAll, type SqliteStatement, type SqliteValue } from './driver.ts';
-import { ACTIVE, DONE, FAILED, FREE, POISON, storeStatements, UNHANDLED } from './store-sql.ts';
-
-const STATES = ['free', 'active', 'done'] as const;
-const DEAD_STATES: Readonly<Record<DeadReason, number>> = { failed: FAILED, poison: POISON, unhandled: UNHANDLED };
+import { storeStatements } from './store-sql.ts';
 
 /** A row of the event table. */
 export interface EventRow {
@@ -167,13 +165,13 @@ export function prepareEventRows({ db }: SqliteConnection, options: EventRowsOpt
       const row = find(key);
       if (!row || isExpired(row)) return undefined;
       return {
-        state: STATES[row.state] ?? 'dead',
+        state: stateName(row.state),
         attempt: row.attempt,
         claims: row.claims,
         failures: row.failures,
         bodyHash: row.body_hash,
         error: row.error ?? undefined,
-        ...(isDead(row) && { reason: reasonOf(row) }),
+        ...(isDead(row) && { reason: reasonOf(row.state) }),
         steps: readSteps(row.steps),
       };
     },
@@ -205,12 +203,6 @@ function acquired({ attempt, claims, failures, steps }: Omit<DueEvent, 'id'>, to
 
 export function isDead({ state }: Pick<EventRow, 'state'>): boolean {
   return state >= FAILED;
-}
-
-/** Why a row is dead. */
-export function reasonOf({ state }: Pick<EventRow, 'state'>): DeadReason {
-  if (state === UNHANDLED) return 'unhandled';
-  return state === POISON ? 'poison' : 'failed';
 }
 
 /** Nothing holds the bytes of this failed event, so that others may take their place. */

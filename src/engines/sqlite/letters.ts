@@ -16,13 +16,13 @@ import {
   readReplay,
   replayPaced,
 } from '../shared/dead-letters.ts';
-import { type BodyRow, readBody } from './body.ts';
+import { type BodyRow, readBody } from '../shared/kept-body.ts';
+import { FAILED, POISON, reasonOf } from '../shared/states.ts';
 import type { SqliteClock } from './clock.ts';
 import type { SqliteConnection } from './connection.ts';
 import { prepareAll } from './driver.ts';
-import { type EventRow, type EventRows, isDead, reasonOf } from './events.ts';
+import { type EventRow, type EventRows, isDead } from './events.ts';
 import { letterStatements } from './queue-sql.ts';
-import { FAILED, POISON } from './store-sql.ts';
 
 export interface SqliteLettersOptions {
   readonly tablePrefix: string;
@@ -90,7 +90,7 @@ export function createSqliteLetters(
       key: letterKey(bodyRow.id),
       id: eventId,
       ...body,
-      reason: reasonOf(row),
+      reason: reasonOf(row.state),
       failedAtMs: clock.toWall(row.until_ms),
       failures: row.failures,
       error: row.error ?? '',

@@ -1,4 +1,4 @@
-import { FAILED, FREE, GIVEN_UP, UNHANDLED } from './store-sql.ts';
+import { FAILED, FREE, GIVEN_UP, UNHANDLED } from '../shared/states.ts';
 
 /** What a queue does to the rows of its store, and to their bodies. Parameters are in the order of the question marks. */
 export function queueStatements(p: string) {

@@ -1,15 +1,8 @@
-import {
-  consoleLogger,
-  type FailOptions,
-  type QueuedDelivery,
-  type WebhookLogger,
-  type WebhookQueue,
-} from '../../index.ts';
+import { consoleLogger, type QueuedDelivery, type WebhookLogger, type WebhookQueue } from '../../index.ts';
 import { check, checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
-import { describeError } from '../../shared/text.ts';
-import type { Taken } from '../shared/work-source.ts';
+import { takenWithClaim } from '../shared/claimed-delivery.ts';
 import { createWorkers } from '../shared/workers.ts';
-import { type DeliveryRows, prepareDeliveryRows, type TakenRow } from './deliveries.ts';
+import { type DeliveryRows, prepareDeliveryRows } from './deliveries.ts';
 import type { SqliteDatabase } from './driver.ts';
 import { prepareEventRows } from './events.ts';
 import { createSqliteLetters } from './letters.ts';
@@ -84,24 +77,6 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
   const store = storeOver(connection, events, settings);
   const pending = pendingGauge(rows, maxPending);
 
-  function toTaken({ delivery, held, alone }: TakenRow): Taken {
-    const { token, attempt } = held.claim;
-    const free = async (options: FailOptions) => void (await store.fail(delivery.key, token, options));
-    return {
-      delivery,
-      attempt,
-      alone,
-      held,
-      // The store knows what became of the claim, in this very row. A run that could not tell it has the claim still.
-      async record(outcome) {
-        if (outcome.kind !== 'retry') return;
-        const { inMs, error } = outcome;
-        await free({ retryInMs: inMs, error: error === undefined ? undefined : describeError(error) });
-      },
-      giveBack: () => free({ retryInMs: 0 }),
-    };
-  }
-
   let sweepDueMs = 0;
 
   // Deliveries that come in sweep as well; but where few come, or only workers run, nothing else would.
@@ -116,7 +91,9 @@ export function sqliteQueue(dbOrPath: SqliteDatabase | string, options: SqliteQu
       async take(room) {
         await sweepNowAndThen();
         if (!(await connection.read(() => rows.anyDue()))) return [];
-        return (await connection.write(() => rows.take(room.most(), room.isIdle()))).map(toTaken);
+        return (await connection.write(() => rows.take(room.most(), room.isIdle()))).map((one) =>
+          takenWithClaim(store, one),
+        );
       },
       dueInMs: () => connection.read(() => rows.dueInMs()),
     },

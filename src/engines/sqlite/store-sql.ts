@@ -1,18 +1,8 @@
 import { checkIdentifier } from '../shared/identifier.ts';
+import { ACTIVE, DONE, FREE, GIVEN_UP, UNHANDLED } from '../shared/states.ts';
 
 /** Before the names of all tables and indexes, unless `tablePrefix` says otherwise. */
 export const DEFAULT_PREFIX = 'pathfinder_webhook_';
-
-// The values of the column `state`: SQLite has no enum, and a digit costs a remembered id one byte.
-export const FREE = 0;
-export const ACTIVE = 1;
-export const DONE = 2;
-// Dead, by reason; what is from FAILED on is dead.
-export const FAILED = 3;
-export const POISON = 4;
-export const UNHANDLED = 5;
-/** What is dead and not for want of a handler: it is kept until somebody looks at it. */
-export const GIVEN_UP = `state IN (${FAILED}, ${POISON})`;
 
 /**
  * The tables of `sqliteStore` and `sqliteQueue`, for those who run migrations themselves: the statements may run any

@@ -1,13 +1,14 @@
 import type { WebhookStore } from '../../index.ts';
 import { checkNames, duration, type OptionNames, positive } from '../../shared/check.ts';
 import { checkIdentifier } from '../shared/identifier.ts';
+import { DONE } from '../shared/states.ts';
 import { checkNamespace, storeKey } from '../shared/store-key.ts';
 import { openClock, type SqliteClock } from './clock.ts';
 import { connectSqlite } from './connect.ts';
 import type { SqliteConnection } from './connection.ts';
 import type { SqliteDatabase } from './driver.ts';
 import { type EventRows, isDead, prepareEventRows } from './events.ts';
-import { DEFAULT_PREFIX, DONE } from './store-sql.ts';
+import { DEFAULT_PREFIX } from './store-sql.ts';
 import { createTables } from './tables.ts';
 
 const DAY_MS = 86_400_000;

@@ -1,6 +1,7 @@
 import { eventKey } from '../../index.ts';
+import { bytesOf } from '../../shared/bytes.ts';
 
-/** A row of the body table, as the queue selects it. */
+/** A row of the body table, as an engine selects it. */
 export interface BodyRow {
   readonly id: number;
   readonly event_id: string;
@@ -10,7 +11,7 @@ export interface BodyRow {
   readonly received_ms: number;
   readonly traceparent: string | null;
   readonly headers: string;
-  readonly body: Uint8Array;
+  readonly body: unknown;
 }
 
 /** What a delivery and a dead letter have in common. */
@@ -24,6 +25,7 @@ export function readBody(row: BodyRow) {
     created: row.created,
     receivedAtMs: Math.round(row.received_ms),
     headers: JSON.parse(row.headers) as Readonly<Record<string, string>>,
-    body: Uint8Array.from(row.body),
+    // Bytes are a Buffer, a Uint8Array or an ArrayBuffer by driver; this makes plain bytes of its own.
+    body: Uint8Array.from(bytesOf(row.body) ?? []),
   };
 }
