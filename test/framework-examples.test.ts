@@ -14,13 +14,15 @@ const servers = ['express', 'fastify', 'hono', 'fetch', 'nestjs'];
 const called = ['next-app', 'next-pages', 'aws-lambda'];
 // The tests of these are in durable-examples.test.ts.
 const durable = ['single-machine', 'split-receiver', 'split-worker', 'transaction'];
+// Those of these in server-examples.test.ts.
+const onServers = ['bullmq', 'pg-boss', 'scaled-worker'];
 
 beforeAll(() => void vi.stubEnv('PATHFINDER_WEBHOOK_SECRET', SECRET));
 afterAll(() => void vi.unstubAllEnvs());
 
 it('every example is at most 40 lines, and is run by a test', () => {
   const files = readdirSync(folder).filter((name) => name.endsWith('.ts'));
-  expect(files.sort()).toEqual([...servers, ...called, ...durable].map((name) => `${name}.ts`).sort());
+  expect(files.sort()).toEqual([...servers, ...called, ...durable, ...onServers].map((name) => `${name}.ts`).sort());
   const long = files.filter((name) => readFileSync(new URL(name, folder), 'utf8').trimEnd().split('\n').length > 40);
   expect(long).toEqual([]);
 });
