@@ -12,7 +12,7 @@ export async function importBuiltSqlite(): Promise<typeof import('@pathfinder/we
   return import(new URL('../dist/sqlite.js', import.meta.url).href);
 }
 
-/** Its stores and queues on servers, as they ship. */
+/** The package's stores and queues on servers, as they ship. */
 export async function importBuiltEngines() {
   await ensureBuild();
   const load = <T>(name: string) => import(new URL(`../dist/${name}.js`, import.meta.url).href) as Promise<T>;

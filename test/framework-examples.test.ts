@@ -14,7 +14,7 @@ const servers = ['express', 'fastify', 'hono', 'fetch', 'nestjs'];
 const called = ['next-app', 'next-pages', 'aws-lambda'];
 // The tests of these are in durable-examples.test.ts.
 const durable = ['single-machine', 'split-receiver', 'split-worker', 'transaction'];
-// Those of these in server-examples.test.ts.
+// The tests of these are in server-examples.test.ts.
 const onServers = ['bullmq', 'pg-boss', 'scaled-worker'];
 
 beforeAll(() => void vi.stubEnv('PATHFINDER_WEBHOOK_SECRET', SECRET));

@@ -50,7 +50,7 @@ async function refusesUntilHealed({ store, says, heal }: BadServer): Promise<voi
   expect(runs).toBe(1);
 }
 
-/** What an error and its causes say. */
+/** The messages of an error and of its causes. */
 function causesOf(error: unknown): string {
   const { message, cause, errors = [] } = (error ?? {}) as AggregateError & { readonly cause?: unknown };
   return [message, ...errors.map(causesOf), cause === undefined ? '' : causesOf(cause)].join('\n');

@@ -4,7 +4,7 @@ import { postgresStore } from '@pathfinder/webhooks/postgres';
 import { redisStore } from '@pathfinder/webhooks/redis';
 import { describeWebhookQueue, type OpenQueueOptions } from '@pathfinder/webhooks/testing';
 import { Queue } from 'bullmq';
-import { describe, expect, inject, it, onTestFinished } from 'vitest';
+import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { loadBullMQ } from '../../src/engines/bullmq/library.ts';
 import { bodyOf, deliveryOf, recordingLogger, SECRET } from '../support/deliver.ts';
 import { testPostgres } from '../support/services/postgres.ts';
@@ -70,6 +70,29 @@ describeWith('redis', 'bullmqQueue', (url) => {
     expect(jobs.map(({ data, failedReason }) => [data.eventId, failedReason])).toEqual([
       ['evt_bad', expect.stringContaining('cannot')],
     ]);
+  });
+
+  it('runs an event again in time when the wall clock was set back an hour after it had failed', async () => {
+    const queue = queueOn(storeIn('clock'), 'clock');
+    const retry = { attempts: 3, baseMs: 300, jitter: 'none' } as const;
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger, retry });
+    onTestFinished(async () => {
+      vi.restoreAllMocks();
+      await webhooks.stop();
+      await queue.close?.();
+    });
+    let runs = 0;
+    webhooks.on('*', () => {
+      if (++runs === 1) throw new Error('not yet');
+    });
+    const { now } = Date;
+    const ahead = vi.spyOn(Date, 'now').mockImplementation(() => now() + 3_600_000);
+    await webhooks.start();
+    await webhooks.receive(deliveryOf(bodyOf()));
+    await expect.poll(async () => (await queue.stats()).delayed).toBe(1);
+    ahead.mockRestore();
+    await expect.poll(() => runs, { timeout: 5000 }).toBe(2);
+    await expect.poll(async () => (await queue.store.get('evt_1'))?.state).toBe('done');
   });
 
   it('gives back at the end of a drain the jobs that it has taken along', async () => {

@@ -77,7 +77,7 @@ for (const engine of outageEngines) {
         ]);
         proxy.heal();
         const replied = await receiveInTheEnd('evt_1');
-        // What the server had taken before its answer was lost is known.
+        // An event that the server had taken before its answer was lost is known.
         expect([QUEUED, DUPLICATE]).toContainEqual(replied);
         await webhooks.start();
         expect(await untilDone('evt_1')).toEqual(once);

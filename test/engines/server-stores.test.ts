@@ -15,7 +15,7 @@ import { describeWith } from '../support/services/services.ts';
 
 const PROCESSED = answered('processed', 1);
 const DUPLICATE = answered('duplicate');
-// What ends a statement, a text, a name, a script or an argument somewhere.
+// Ids with what ends a statement, a text, a name, a script or an argument somewhere.
 const HOSTILE = [
   "'; DROP TABLE pathfinder_webhook_event; --",
   '"; DROP TABLE x; --',
@@ -38,7 +38,7 @@ function receiverOn(store: WebhookStore, options: Partial<WebhookHandlerOptions>
   return { webhooks, receive };
 }
 
-/** What holds on each store that machines share, in a database of the tests. */
+/** The promises of each store that machines share, in a database of the tests. */
 function describePromises(name: string, open: () => WebhookStore): void {
   describe(name, () => {
     it('takes every id as data, whatever it would be in a statement or in a script', async () => {

@@ -49,7 +49,7 @@ export async function bullmqByHand({ client, connection }: RedisPlace, claims: b
 
   return {
     async enqueue({ body, ...rest }) {
-      // What is known with other bytes is a conflict, and what is done a duplicate.
+      // The event may be known with other bytes, which is a conflict, or done, which is a duplicate.
       if (claims) await client.hmget(`${name}:${rest.key}`, 's', 'h');
       return queue.add(
         rest.type,

@@ -12,7 +12,7 @@ const SENDERS = 100;
 const CONCURRENCY = 10;
 const ROUNDS = 7;
 
-/** What takes events in and works them off. */
+/** A way to take events in and to work them off. */
 interface Line {
   readonly name: string;
   /** Which line this one is measured by, within its engine. */

@@ -10,7 +10,7 @@ import { onPostgres, onRedis, SILENT } from './places.ts';
 const IDS = 50_000;
 const AT_A_TIME = 100;
 
-/** What an id costs that is remembered as done, on each store: indexes, names and all. */
+/** The cost of an id that is remembered as done, on each store: indexes, names and all. */
 export async function benchRemembered(): Promise<Gate[]> {
   const { redis, postgres } = await importBuiltEngines();
   const { sqliteStore } = await importBuiltSqlite();

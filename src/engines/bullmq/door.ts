@@ -3,7 +3,7 @@ import { holdOf, type Known } from '../shared/holds.ts';
 import { type EventJob, jobIdOf, toData } from './job.ts';
 import type { Jobs } from './jobs.ts';
 
-// Each turn means that somebody else has changed the job between two questions.
+// A delivery is decided anew when somebody else has changed its job between two questions; not for ever.
 const MOST_TURNS = 5;
 
 type Door = (delivery: QueuedDelivery) => Promise<Enqueued>;
@@ -60,7 +60,7 @@ function doorOf(jobs: Jobs, store: WebhookStore): Door {
 
   const decide = doorWith(jobs, store, async ({ key }) => {
     const [found, known] = await Promise.all([jobs.find(jobIdOf(key)), store.get(key)]);
-    // Its job may have ended between the two questions.
+    // The event's job may have ended between the two questions.
     const now = known && !found ? await store.get(key) : known;
     if (!found) return now && { ...now, held: false };
     const { state = 'free', failures = 0 } = now ?? {};

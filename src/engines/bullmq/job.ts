@@ -10,7 +10,7 @@ export interface LetterData {
   readonly failedAtMs: number;
 }
 
-/** What a job carries: a delivery, with its bytes as base64. */
+/** The data of a job: a delivery, with its bytes as base64. */
 export interface JobData extends Omit<QueuedDelivery, 'body'> {
   readonly body: string;
   readonly letter?: LetterData | undefined;

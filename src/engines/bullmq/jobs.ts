@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq';
 import type { EventJob, JobData } from './job.ts';
 
-// It goes with its event; what failed for good stays, and so does its event's row. The SDK counts the attempts.
+// A job goes with its event; one that failed for good stays, as its event's row does. The SDK counts the attempts.
 const JOB_OPTIONS = { removeOnComplete: true, removeOnFail: false, attempts: 1 } as const;
 
 /** The jobs of a queue, and of the one beside it that keeps what no handler matched. */

@@ -67,7 +67,7 @@ export function createLetters({ jobs, store, wake }: LettersOptions): DeadLetter
 
   async function replay(job: EventJob, steps: 'keep' | 'clear'): Promise<boolean> {
     const { data, id = '', name } = job;
-    // What somebody else has replayed meanwhile is not revived a second time. A worker finds the event free before its job.
+    // The event is free before its job is, so that no worker finds it dead. Whoever replays it second revives nothing.
     const revived = await store.revive(data.key, { steps });
     if (data.letter?.reason !== 'unhandled') return (await jobs.retry(job)) && revived;
     await jobs.add(name, { ...data, letter: undefined }, id);

@@ -9,6 +9,7 @@ import type { JobData } from './job.ts';
 import { createJobs } from './jobs.ts';
 import { createLetters } from './letters.ts';
 import { loadBullMQ } from './library.ts';
+import { watchClock } from './set-back.ts';
 import { createSource, statsOf } from './source.ts';
 
 const CLOSE_MS = 10_000;
@@ -96,7 +97,7 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
       new library.Worker<JobData, undefined>(name, null, { ...shared, ...settings, autorun: false, concurrency: 1 }),
     );
     worker = opened;
-    // It runs for as long as the worker is open.
+    // The timer runs for as long as the worker is open.
     opened.startStalledCheckTimer().catch(report);
     return opened;
   }
@@ -130,7 +131,17 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
     wakeIn,
     report,
   });
-  const workers = createWorkers(source, { pollMs, logger });
+  const checkClock = watchClock(queue);
+  const workers = createWorkers(
+    {
+      async take(room) {
+        await checkClock();
+        return source.take(room);
+      },
+      dueInMs: () => source.dueInMs(),
+    },
+    { pollMs, logger },
+  );
   const admit = createDoor(jobs, options.store);
 
   return {

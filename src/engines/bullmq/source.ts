@@ -137,7 +137,7 @@ export function createSource(options: SourceOptions): JobSource {
   async function bury(hand: Hand, error: unknown): Promise<void> {
     const { job, token } = hand;
     const row = await store.get(job.data.key);
-    // Its sender has delivered it again, or somebody has replayed it, before its job could be moved.
+    // The sender has delivered the event again, or somebody has replayed it, before its job could be moved.
     if (row && row.state !== 'dead') return putOff(hand, 0);
     const letter: LetterData = {
       reason: row?.reason ?? 'failed',

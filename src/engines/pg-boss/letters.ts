@@ -103,7 +103,7 @@ export function createLetters(
     async replay(which, options = {}) {
       const { keepSteps, ...settings } = readReplay(options);
       return replayPaced(await findAll(which), { keepSteps, ...settings }, async (ids) => {
-        // What somebody else has replayed or discarded meanwhile does not count.
+        // Letters that somebody else has replayed or discarded meanwhile do not count.
         const replayed = await session.begin(async (tx) => {
           const dead = await session.run<LockedRow>(sql.lock, [ids, namespace], tx);
           const jobs = dead.map(({ id }) => ({ id: newJobId(), eventId: id, inMs: 0 }));

@@ -41,7 +41,7 @@ export function queueStatements({ event, body }: TableNames) {
     fetched: `SELECT e.job_id, e.due_at IS NOT NULL AS pending, ${toMs(`(e.until_at - ${NOW})`)} AS wait_ms, e.claims, e.failures,
       e.body_hash, ${BODY} FROM ${event} e JOIN ${body} b ON b.id = e.id WHERE e.id = ANY($1::bigint[]) AND e.queue = $2
       ORDER BY e.due_at, e.id FOR UPDATE OF e`,
-    // They share the token, which no other claim of any of them has. $1 ids, $2 token, $3 lease.
+    // The rows share the token, which no other claim of any of them has. $1 ids, $2 token, $3 lease.
     claim: `UPDATE ${event} SET state = ${ACTIVE}, token = $2, attempt = attempt + 1, claims = claims + 1,
       until_at = ${inMs('$3')}, due_at = ${inMs('$3')} WHERE id = ANY($1::bigint[])
       RETURNING id::float8 AS id, attempt, claims, failures, steps`,
@@ -60,7 +60,7 @@ export function queueStatements({ event, body }: TableNames) {
     freeLapsed: `UPDATE ${event} SET state = ${FREE}, token = NULL WHERE id IN (SELECT id FROM ${event}
         WHERE queue = $1 AND due_at <= ${NOW} AND state = ${ACTIVE} ORDER BY due_at, id LIMIT $2::int FOR UPDATE SKIP LOCKED)
       RETURNING id::float8 AS id, job_id`,
-    // What has waited for longer than it should, if there is no backlog.
+    // Events that have waited for longer than they should, if there is no backlog.
     overdue: `SELECT id::float8 AS id, job_id FROM ${event} WHERE queue = $1 AND due_at <= ${NOW} - $2::float8 * interval '1 ms'
       AND state = ${FREE} ORDER BY due_at, id LIMIT $3::int FOR UPDATE SKIP LOCKED`,
     dueInMs: `SELECT ${toMs(`(min(due_at) - ${NOW})`)} AS due_ms FROM ${event} WHERE queue = $1 AND due_at > ${NOW}`,
@@ -84,7 +84,7 @@ export function letterStatements({ event, body }: TableNames) {
     AND ($5::text IS NULL OR starts_with(b.type, $5)) AND ($6::text IS NULL OR b.tenant = $6)
     ORDER BY e.until_at, e.id LIMIT $7::int`;
   return {
-    // Each has its index, so that what no handler matched, which may be much, does not stand in the way of the rest.
+    // Each statement has its index, so that what no handler matched, which may be much, does not stand in the way of the rest.
     givenUp: matching(GIVEN_UP.replace('state', 'e.state')),
     unhandled: matching(`e.state = ${UNHANDLED}`),
     byNumber: `${columns} AND e.state >= ${FAILED} AND e.id = $2::float8::bigint`,

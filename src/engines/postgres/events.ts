@@ -6,7 +6,7 @@ import type { TableNames } from './schema.ts';
 import { type PostgresSession, statements } from './session.ts';
 import { storeStatements } from './sql.ts';
 
-// Each turn means that somebody else changed the row between two statements.
+// A claim is tried anew when somebody else has changed its row between two statements; not for ever.
 const MOST_TURNS = 10;
 const CHANGES_TOO_FAST = 'The row of this event changes faster than it can be read.';
 

@@ -96,7 +96,7 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
     await preparing;
   }
 
-  // What the package itself asks has a limit, as what a handler asks has not.
+  // A statement of the package has a time limit, and one of a handler has none.
   async function begin<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T> {
     return transact(await pool.connect(), work, statementTimeoutMs);
   }

@@ -11,8 +11,8 @@ const DROP_STEPS = `for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
 end`;
 
 /**
- * What the store does to a hash. What adds to it comes first: a server without memory refuses that, and has then changed
- * nothing.
+ * The store's scripts on a hash. The command that adds to it comes first: a server without memory refuses that, and has then
+ * changed nothing.
  */
 export const storeScripts = {
   // token, body hash, lease, lease and retention

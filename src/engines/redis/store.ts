@@ -151,7 +151,7 @@ function listenTo(client: RedisClient, logger: Pick<WebhookLogger, 'warn'>): voi
   listening.add(client);
   let toldAtMs = Number.NEGATIVE_INFINITY;
   client.on('error', (err: Error) => {
-    // It tries again several times a second.
+    // The client tries again several times a second.
     if (performance.now() - toldAtMs < 10_000) return;
     toldAtMs = performance.now();
     unheeded(() => logger.warn({ err }, 'The connection to Redis is broken; the client opens another one'));

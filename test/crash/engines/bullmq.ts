@@ -25,8 +25,15 @@ async function prepare(): Promise<CrashPlace> {
       return new Map(Object.entries(made).map(([id, count]) => [id, Number(count)]));
     },
     async lock(ms) {
-      await client.client('PAUSE', Math.ceil(ms), 'WRITE');
+      if (Math.random() < 0.5) {
+        await client.client('PAUSE', Math.ceil(ms), 'WRITE');
+        await delay(ms);
+        return;
+      }
+      // From here, since a child that is killed meanwhile would leave its Redis full.
+      await client.config('SET', 'maxmemory', '1mb');
       await delay(ms);
+      await client.config('SET', 'maxmemory', '0');
     },
     restart: () => server.restart(),
     async problems() {
@@ -70,12 +77,6 @@ export const engine: CrashEngine = {
           },
           { name: 'effect' },
         );
-      },
-
-      async fill(ms) {
-        await client.config('SET', 'maxmemory', '1mb');
-        await delay(ms);
-        await client.config('SET', 'maxmemory', '0');
       },
 
       async close() {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
 /**
- * What a network does to connections. `reset`: ends them at once, and refuses new ones. `delay`: each piece comes 20 ms late.
+ * A way in which a network fails its connections. `reset`: ends them at once, and refuses new ones. `delay`: each piece comes 20 ms late.
  * `cut`: requests arrive, answers do not, and then the connection ends. `blackhole`: nothing arrives until it is healed.
  */
 export type NetworkFault = 'reset' | 'delay' | 'cut' | 'blackhole';

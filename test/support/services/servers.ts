@@ -24,7 +24,7 @@ export interface OwnServer {
 /** The server programs on this machine, or undefined. */
 export const programs = {
   redis: findProgram('redis-server', ['/usr/bin', '/usr/local/bin']),
-  // Its companions lie beside the program itself, not beside a link to it.
+  // The companions of postgres lie beside the program itself, not beside a link to it.
   postgres: realPath(findProgram('postgres', postgresFolders())),
 };
 
@@ -59,7 +59,7 @@ export interface PostgresServerOptions {
   readonly settings?: readonly string[];
   /** Absent: it trusts everybody on this machine. */
   readonly password?: string;
-  /** It is a hot standby of this one. */
+  /** The server is a hot standby of this one. */
   readonly replicaOf?: OwnServer;
 }
 
