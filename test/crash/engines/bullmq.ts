@@ -37,10 +37,12 @@ async function prepare(): Promise<CrashPlace> {
     },
     restart: () => server.restart(),
     async problems() {
-      const queue = new Queue(NAME, { connection: connect(server.port) });
+      const connection = connect(server.port);
+      const queue = new Queue(NAME, { connection });
       queue.on('error', () => undefined);
       const { wait = 0, active = 0, delayed = 0, failed = 0 } = await queue.getJobCounts();
       await queue.close();
+      connection.disconnect();
       const left = wait + active + delayed + failed;
       return left === 0 ? [] : [`${left} jobs are left.`];
     },
