@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { WebhookHandler, type WebhookStore } from '@pathfinder/webhooks';
+import { bullmqQueue } from '@pathfinder/webhooks/bullmq';
 import { postgresStore } from '@pathfinder/webhooks/postgres';
 import { redisStore } from '@pathfinder/webhooks/redis';
 import { Redis } from 'ioredis';
@@ -235,6 +237,36 @@ describeWith('redis', 'redisStore on a server that is at fault', (url) => {
     expect((await store.get('running'))?.state).toBe('active');
     await refusesUntilHealed({ store, says: /OOM/, heal: () => admin.config('SET', 'maxmemory', '0') });
     expect(await store.complete('running', token)).toBe(true);
+  });
+
+  it('that is full: no bytes of an event, no step and no error of a handler are in the log', async () => {
+    const server = await ownRedis();
+    const admin = clientOn(server.url);
+    const logger = recordingLogger();
+    const store = redisStore(clientOn(server.url), { logger });
+    const connection = { url: server.url, maxRetriesPerRequest: null };
+    const queue = bullmqQueue({ connection, store, logger });
+    onTestFinished(() => queue.close?.());
+    const options = { secret: SECRET, logger, storeTimeoutMs: TIMEOUT_MS };
+    const queued = new WebhookHandler({ ...options, queue });
+    const inline = new WebhookHandler({ ...options, store, retry: { attempts: 1 } });
+    inline.on('*', async function remembers(_, { once }) {
+      await admin.config('SET', 'maxmemory', '1mb');
+      await once('step', () => 'a secret of the step');
+      throw new Error('not reached');
+    });
+    await inline.receive(deliveryOf(bodyOf({ id: 'evt_1' })));
+    expect((await queued.receive(deliveryOf(bodyOf({ id: 'evt_2' })))).status).toBe(503);
+    // As when the store is elsewhere, and the job alone is refused.
+    const elsewhere = bullmqQueue({ connection, store: { ...store, get: async () => undefined }, logger });
+    onTestFinished(() => elsewhere.close?.());
+    const beside = new WebhookHandler({ ...options, queue: elsewhere });
+    expect((await beside.receive(deliveryOf(bodyOf({ id: 'evt_3' })))).status).toBe(503);
+    await admin.config('SET', 'maxmemory', '0');
+    const log = inspect(logger.lines, { depth: null, showHidden: true, maxStringLength: null });
+    expect(log).toContain('OOM');
+    const base64 = bodyOf({ id: 'evt_3' }).toString('base64').slice(20, 60);
+    for (const secret of ['ada@example.com', 'a secret of the step', base64]) expect(log).not.toContain(secret);
   });
 
   it('that is a replica: takes deliveries again when it is none', async () => {

@@ -72,6 +72,42 @@ describeWith('redis', 'bullmqQueue', (url) => {
     ]);
   });
 
+  it('deletes what no handler has matched for the retention', async () => {
+    const store = redisStore(ioredis, { namespace: 'swept', keyPrefix, retentionMs: 200, logger });
+    const engine = new Queue('swept-unhandled', { connection, prefix });
+    const drained = async () => {
+      const queue = queueOn(store, 'swept');
+      const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
+      webhooks.on('user.deleted', () => undefined);
+      await webhooks.receive(deliveryOf(bodyOf()));
+      await webhooks.drain({ maxMs: 10_000 });
+      const { unhandled } = await queue.stats();
+      await queue.close?.();
+      return [unhandled, await engine.getJobCountByTypes('wait')];
+    };
+    onTestFinished(() => engine.close());
+    expect(await drained()).toEqual([1, 1]);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const queue = queueOn(store, 'swept');
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
+    webhooks.on('user.deleted', () => undefined);
+    onTestFinished(() => queue.close?.());
+    expect(await webhooks.drain({ maxMs: 10_000 })).toBe(0);
+    expect([(await queue.stats()).unhandled, await engine.getJobCountByTypes('wait')]).toEqual([0, 0]);
+  });
+
+  it('tells of a conflict where other bytes have just taken the place of those that failed', async () => {
+    const store = storeIn('replaced');
+    const claim = await store.claim('evt_1', { leaseMs: 1000, bodyHash: 'a'.repeat(64) });
+    if (claim.status !== 'acquired') throw new Error(claim.status);
+    await store.fail('evt_1', claim.token, { error: 'without a queue' });
+    const queue = queueOn(store, 'replaced');
+    onTestFinished(() => queue.close?.());
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
+    const replies = await Promise.all([1, 2].map((created) => webhooks.receive(deliveryOf(bodyOf({ created })))));
+    expect(replies.map(({ status }) => status).sort()).toEqual([202, 409]);
+  });
+
   it('runs an event again in time when the wall clock was set back an hour after it had failed', async () => {
     const queue = queueOn(storeIn('clock'), 'clock');
     const retry = { attempts: 3, baseMs: 300, jitter: 'none' } as const;

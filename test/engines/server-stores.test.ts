@@ -243,7 +243,7 @@ describeWith('postgres', 'on Postgres', (url) => {
         async ({ id }, { tx }) => {
           const { rows } = await (tx as PostgresClient).query('SELECT pg_backend_pid() AS pid');
           await insert(tx, id);
-          if (++runs === 1) await shared.query('SELECT pg_terminate_backend($1)', [rows[0].pid]);
+          if (++runs === 1) await shared.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
           // The connection that is gone shows a moment later.
           await new Promise((resolve) => setTimeout(resolve, 50));
         },

@@ -27,9 +27,13 @@ function doorWith(
     if (refusal) return refusal;
     // A worker that is as quick as this must not find the event dead any more.
     if (known?.state === 'dead') await store.revive(delivery.key, { steps: 'keep' });
-    // Whatever is known, nothing is acknowledged without a job; one of this name stays as it is.
+    // An event that is known needs a job as well before it is acknowledged; one of this name stays as it is.
     await jobs.add(delivery.type, toData(delivery), id);
-    return known === undefined ? 'accepted' : decideKnown(known, await jobs.find(id), id);
+    if (known === undefined) return 'accepted';
+    const found = await jobs.find(id);
+    // Other bytes have come in the place of those that failed, a moment before these.
+    if (found && found.data.bodyHash !== delivery.bodyHash) return 'conflict';
+    return decideKnown(known, found, id);
   }
 
   async function decideKnown(known: Known, found: EventJob | undefined, id: string): Promise<Enqueued | undefined> {

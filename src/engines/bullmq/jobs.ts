@@ -1,4 +1,5 @@
 import type { Queue } from 'bullmq';
+import { asking } from '../shared/without-arguments.ts';
 import type { EventJob, JobData } from './job.ts';
 
 // A job goes with its event; one that failed for good stays, as its event's row does. The SDK counts the attempts.
@@ -14,6 +15,8 @@ export interface Jobs {
   keepUnhandled(job: EventJob, data: JobData): Promise<void>;
   dropUnhandled(id: string): Promise<void>;
   findUnhandled(id: string): Promise<EventJob | undefined>;
+  /** Deletes what no handler has matched for so long, at most so many; returns how many. */
+  sweepUnhandled(olderMs: number, most: number): Promise<number>;
   /** So many of them from the oldest on. */
   failed(from: number, count: number): Promise<readonly EventJob[]>;
   unhandled(from: number, count: number): Promise<readonly EventJob[]>;
@@ -28,7 +31,7 @@ export function createJobs(queue: Queue<JobData, undefined>, kept: Queue<JobData
   };
   return {
     async add(type, data, id) {
-      await queue.add(type, data, { ...JOB_OPTIONS, jobId: id });
+      await asking(() => queue.add(type, data, { ...JOB_OPTIONS, jobId: id }));
     },
     find: (id) => queue.getJob(id) as Promise<EventJob | undefined>,
     async retry(job) {
@@ -41,12 +44,16 @@ export function createJobs(queue: Queue<JobData, undefined>, kept: Queue<JobData
       }
     },
     async keepUnhandled(job, data) {
-      await kept.add(job.name, data, { ...JOB_OPTIONS, jobId: job.id ?? '' });
+      await asking(() => kept.add(job.name, data, { ...JOB_OPTIONS, jobId: job.id ?? '' }));
     },
     async dropUnhandled(id) {
       await (await kept.getJob(id))?.remove();
     },
     findUnhandled: (id) => kept.getJob(id) as Promise<EventJob | undefined>,
+    async sweepUnhandled(olderMs, most) {
+      const swept = await asking(() => kept.clean(olderMs, most, 'wait'));
+      return swept.length;
+    },
     failed: (from, count) => page(queue, 'failed', from, count),
     unhandled: (from, count) => page(kept, 'wait', from, count),
   };

@@ -2,7 +2,9 @@ import type { ConnectionOptions, Queue, Worker } from 'bullmq';
 import { consoleLogger, type WebhookLogger, type WebhookQueue, type WebhookStore } from '../../index.ts';
 import { check, checkMethods, checkNames, duration, type OptionNames } from '../../shared/check.ts';
 import { unheeded } from '../../shared/guard.ts';
+import { nowAndThen } from '../shared/now-and-then.ts';
 import { noteClaims } from '../shared/taken-claims.ts';
+import { withoutArguments } from '../shared/without-arguments.ts';
 import { createWorkers } from '../shared/workers.ts';
 import { createDoor } from './door.ts';
 import type { JobData } from './job.ts';
@@ -10,7 +12,8 @@ import { createJobs } from './jobs.ts';
 import { createLetters } from './letters.ts';
 import { loadBullMQ } from './library.ts';
 import { watchClock } from './set-back.ts';
-import { createSource, statsOf } from './source.ts';
+import { createSource } from './source.ts';
+import { statsOf } from './stats.ts';
 
 const CLOSE_MS = 10_000;
 const DEFAULT_NAME = 'pathfinder-webhooks';
@@ -18,6 +21,8 @@ const DEFAULT_LEASE_MS = 30_000;
 // BullMQ fails a job whose worker died so often: the SDK counts, so that deploys do not eat the budget.
 const MOST_STALLS = 1_000_000;
 const TOLD_EVERY_MS = 10_000;
+const SWEEP_EVERY_MS = 60_000;
+const SWEPT_AT_ONCE = 1000;
 
 /** A `Queue` of BullMQ 6: its name, connection and prefix are taken over. */
 export interface BullMQQueue {
@@ -132,10 +137,14 @@ export function bullmqQueue(options: BullMQQueueOptions): WebhookQueue {
     report,
   });
   const checkClock = watchClock(queue);
+  const sweep = nowAndThen(SWEEP_EVERY_MS, async () => {
+    return (await jobs.sweepUnhandled(store.retentionMs, SWEPT_AT_ONCE)) >= SWEPT_AT_ONCE;
+  });
   const workers = createWorkers(
     {
       async take(room) {
         await checkClock();
+        await sweep();
         return source.take(room);
       },
       dueInMs: () => source.dueInMs(),
@@ -204,6 +213,6 @@ function reporter(logger: Pick<WebhookLogger, 'warn'>): (error: unknown) => void
   return (err) => {
     if (performance.now() - toldAtMs < TOLD_EVERY_MS) return;
     toldAtMs = performance.now();
-    unheeded(() => logger.warn({ err }, 'BullMQ cannot reach its database; it tries again'));
+    unheeded(() => logger.warn({ err: withoutArguments(err) }, 'BullMQ cannot reach its database; it tries again'));
   };
 }

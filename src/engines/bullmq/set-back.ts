@@ -15,7 +15,7 @@ export function watchClock(queue: Queue<JobData, undefined>): () => Promise<void
   let offsetMs = Number.POSITIVE_INFINITY;
 
   async function bringForward(): Promise<void> {
-    // What waits for the longest comes first, since that is where such jobs are.
+    // The jobs that wait for the longest come first, since such jobs are among them.
     for (let from = 0; ; from += PAGE) {
       const jobs = await queue.getJobs(['delayed'], from, from + PAGE - 1, false);
       const early = jobs.filter((job) => job !== undefined && (job.processedOn ?? 0) > Date.now() + STEP_MS);

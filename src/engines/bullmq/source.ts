@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { Job, Queue, Worker } from 'bullmq';
+import type { Job, Worker } from 'bullmq';
 import type { WebhookStore, WorkOutcome } from '../../index.ts';
 import { describeError } from '../../shared/text.ts';
 import type { TakenClaims } from '../shared/taken-claims.ts';
+import { asking, withoutArguments } from '../shared/without-arguments.ts';
 import type { Room, Taken, WorkSource } from '../shared/work-source.ts';
 import { type EventJob, type JobData, type LetterData, toDelivery } from './job.ts';
 import type { Jobs } from './jobs.ts';
@@ -130,7 +131,7 @@ export function createSource(options: SourceOptions): JobSource {
     try {
       await move();
     } catch (error) {
-      if (!isLostLock(error)) throw error;
+      if (!isLostLock(error)) throw withoutArguments(error);
     }
   }
 
@@ -151,7 +152,7 @@ export function createSource(options: SourceOptions): JobSource {
       await end(hand, () => job.moveToCompleted(undefined, token, false));
       return;
     }
-    await job.updateData(data);
+    await asking(() => job.updateData(data));
     await end(hand, () => job.moveToFailed(new Error(letter.error), token, false));
   }
 
@@ -227,23 +228,4 @@ function isLostLock(error: unknown): boolean {
     [-1, -2, -3, -6].includes(code as number) ||
     /Missing (lock|key)|Lock mismatch|not in the active/.test(String(message))
   );
-}
-
-/** How much there is to do, as BullMQ counts. */
-export async function statsOf(queue: Queue<JobData, undefined>, kept: Queue<JobData, undefined>) {
-  const [counts, unhandled, oldest] = await Promise.all([
-    queue.getJobCounts('wait', 'active', 'delayed', 'failed'),
-    kept.getJobCounts('wait'),
-    queue.getJobs(['wait'], 0, 0, true),
-  ]);
-  const { wait = 0, active = 0, delayed = 0, failed = 0 } = counts;
-  const sinceMs = oldest[0]?.timestamp;
-  return {
-    ready: wait,
-    active,
-    delayed,
-    dead: failed,
-    unhandled: unhandled.wait ?? 0,
-    oldestReadyMs: wait === 0 || sinceMs === undefined ? 0 : Math.max(0, Date.now() - sinceMs),
-  };
 }

@@ -12,6 +12,7 @@ import {
   storeOver,
 } from '../postgres/store.ts';
 import { takenWithClaim } from '../shared/claimed-delivery.ts';
+import { nowAndThen } from '../shared/now-and-then.ts';
 import { createWorkers } from '../shared/workers.ts';
 import { bossOn, type PgBossClient } from './boss.ts';
 import { createDeliveries } from './deliveries.ts';
@@ -177,13 +178,4 @@ function once(work: () => Promise<void>): { (): Promise<void>; again(): void } {
     return doing;
   };
   return Object.assign(ask, { again });
-}
-
-/** Does `work` at most so often, but again at once where it says that there is more to do. */
-function nowAndThen(everyMs: number, work: () => Promise<boolean>): () => Promise<void> {
-  let dueMs = 0;
-  return async () => {
-    if (performance.now() < dueMs) return;
-    dueMs = (await work()) ? 0 : performance.now() + everyMs;
-  };
 }

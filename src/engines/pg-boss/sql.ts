@@ -8,7 +8,7 @@ const BODY = `b.id::float8 AS id, b.event_id, b.type, b.tenant, b.created::float
 /** What a queue does to the rows of its store, and to their bodies. */
 export function queueStatements({ event, body }: TableNames) {
   return {
-    // One array for each column: $1 keys, $2 body hashes, $3 jobs, $4 event ids, $5 types, $6 tenants, $7 created, $8 received,
+    // The parameters are an array for each column: $1 keys, $2 body hashes, $3 jobs, $4 event ids, $5 types, $6 tenants, $7 created, $8 received,
     // $9 traceparents, $10 headers, $11 bodies; $12 the queue.
     insert: `WITH input AS (
         SELECT * FROM unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::float8[],

@@ -10,8 +10,7 @@ export interface PostgresQuery {
 
 /** What `pg` answers. */
 export interface PostgresResult {
-  // biome-ignore lint/suspicious/noExplicitAny: as in the types of `pg`, whose rows are whatever was selected.
-  readonly rows: any[];
+  readonly rows: Record<string, unknown>[];
   readonly rowCount: number | null;
   readonly command: string;
 }

@@ -34,8 +34,6 @@ export interface PostgresSession {
   begin<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T>;
   /** The same for a handler, which may hold it for long: the last connections of the pool are not for these. */
   transaction<T>(work: (tx: PostgresClient) => Promise<T>): Promise<T>;
-  /** Whether `tx` is a transaction that is open here. */
-  isOpen(tx: unknown): boolean;
 }
 
 const listening = new WeakSet<object>();
@@ -76,7 +74,10 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
     try {
       return await target.query(limited(asked));
     } catch (error) {
-      if ((error as { readonly code?: unknown } | null)?.code === UNDEFINED_TABLE) isPrepared = false;
+      const { code } = (error ?? {}) as { readonly code?: unknown };
+      if (code === UNDEFINED_TABLE) isPrepared = false;
+      // PostgreSQL may show the row there that it refused, with the bytes of an event.
+      if (typeof code === 'string') Reflect.deleteProperty(error as object, 'detail');
       throw error;
     }
   }
@@ -171,8 +172,6 @@ export function openSession(pool: PostgresPool, options: SessionOptions): Postgr
       if (!isPrepared) await prepare();
       return beginInTurn(work);
     },
-
-    isOpen: (tx) => open.has(tx),
   };
 }
 

@@ -43,7 +43,7 @@ export async function prepareTables(tools: SetupTools, pool: PostgresPool, optio
     });
     await findMissing(tools, tables);
   }
-  const [server] = (await tools.query({ text: SERVER })).rows as readonly ServerSettings[];
+  const [server] = (await tools.query({ text: SERVER })).rows as unknown as readonly ServerSettings[];
   for (const warning of [...warningsOf(server), ...poolWarnings(pool)]) unheeded(() => logger.warn({}, warning));
 }
 

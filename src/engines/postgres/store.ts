@@ -74,13 +74,15 @@ export interface PostgresSettings {
 /** @throws TypeError for options that make no sense. */
 export function readPostgresOptions(options: PostgresStoreOptions): PostgresSettings {
   const { tablePrefix = DEFAULT_PREFIX, schema, preparedStatements = true, logger = consoleLogger } = options;
+  const { retentionMs = 7 * DAY_MS } = options;
+  check(Number.isFinite(retentionMs), '`retentionMs`', 'a finite number');
   check(typeof preparedStatements === 'boolean', '`preparedStatements`', 'true or false');
   return {
     tables: tableNames(tablePrefix, schema),
     tablePrefix,
     schema,
     namespace: checkNamespace(options.namespace ?? 'default'),
-    retentionMs: positive('retentionMs', options.retentionMs ?? 7 * DAY_MS),
+    retentionMs: positive('retentionMs', retentionMs),
     leaseMs: duration('leaseMs', options.leaseMs ?? 30_000),
     statementTimeoutMs: duration('statementTimeoutMs', options.statementTimeoutMs ?? 5000),
     preparedStatements,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { check } from '../../shared/check.ts';
+import { asking, withoutArguments } from '../shared/without-arguments.ts';
 
 /** A client of `ioredis` 5.4 or later, or its `Cluster`. */
 export interface IoRedisClient {
@@ -90,7 +91,7 @@ async function withScript(byName: () => Promise<unknown>, byText: () => Promise<
   try {
     return await byName();
   } catch (error) {
-    if (!String((error as Error | null)?.message).startsWith('NOSCRIPT')) throw error;
-    return byText();
+    if (!String((error as Error | null)?.message).startsWith('NOSCRIPT')) throw withoutArguments(error);
+    return asking(byText);
   }
 }

@@ -1,6 +1,6 @@
 import { ACTIVE, DONE, FREE, UNHANDLED } from '../shared/states.ts';
 
-// One hash is one event, and the only key of each script. s state, k token, a attempt, c claims, f failures, h body hash,
+// An event is one hash, which is the only key of each script. Its fields: s state, k token, a attempt, c claims, f failures, h body hash,
 // u until (active: end of the lease; free: claimable from), d held by a queue, e error, `:<step>` a step.
 const NOW = `local t = redis.call('TIME') local now = t[1] * 1000 + math.floor(t[2] / 1000)`;
 const number = (expression: string) => `string.format('%.0f', ${expression})`;

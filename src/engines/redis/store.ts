@@ -51,6 +51,7 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
   check(typeof keyPrefix === 'string' && PREFIX.test(keyPrefix), '`keyPrefix`', `a text that matches ${PREFIX.source}`);
   const namespace = checkNamespace(options.namespace ?? 'default');
   const retentionMs = Math.ceil(positive('retentionMs', options.retentionMs ?? 7 * DAY_MS));
+  check(Number.isFinite(retentionMs), '`retentionMs`', 'a finite number');
   const leaseMs = duration('leaseMs', options.leaseMs ?? 30_000);
   const port = portOf('redisStore', client);
   listenTo(client, logger);
