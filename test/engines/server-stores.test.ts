@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { WebhookHandler, type WebhookHandlerOptions, type WebhookStore } from '@pathfinder/webhooks';
 import { pgBossQueue } from '@pathfinder/webhooks/pg-boss';
 import { type PostgresClient, postgresSchema, postgresStore } from '@pathfinder/webhooks/postgres';
@@ -165,6 +166,15 @@ describeWith('postgres', 'on Postgres', (url) => {
       expect(() => postgresStore(bad as unknown as pg.Pool)).toThrow(/new Pool/);
     },
   );
+
+  it('shows no row that the server has refused, which would have the bytes of an event in it', async () => {
+    await shared.query(postgresSchema({ tablePrefix: 'strict_' }));
+    await shared.query('ALTER TABLE strict_event ADD COLUMN extra int NOT NULL');
+    const store = postgresStore(shared, { tablePrefix: 'strict_', logger });
+    const error = await store.claim('evt_secret', { leaseMs: 1000, bodyHash: '' }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: '23502', message: expect.stringContaining('"extra"') });
+    expect(inspect(error, { depth: null, showHidden: true })).not.toContain('evt_secret');
+  });
 
   it('makes its tables once when eight stores begin at the same time, also where a migration has', async () => {
     const prefix = { tablePrefix: 'at_once_' };
