@@ -56,8 +56,9 @@ describe('npm run demo', () => {
     const { child, lines } = start([fileURLToPath(new URL('./support/demo-twins/run.ts', import.meta.url)), twin]);
     const [code] = await once(child, 'close');
     const marked = lines.all.filter((line) => line.startsWith('  ✗')).map((line) => line.slice(5, 49).trim());
-    // Which runs a kill cuts off is a matter of the moment, and with these faults there may be none.
-    expect(marked.filter((line) => line !== 'runs cut off and made again')).toEqual(wrong);
+    // What a kill cuts off is a matter of the moment, and with these faults it may be nothing.
+    const ofTheMoment = ['runs cut off and made again', 'deliveries without a reply, made again'];
+    expect(marked.filter((line) => !ofTheMoment.includes(line))).toEqual(wrong);
     const { length } = marked;
     const verdict = `${length} of 37 lines ${length === 1 ? 'is' : 'are'} not as expected: see ✗ above.`;
     expect([code, lines.all.at(-1)]).toEqual([1, verdict]);

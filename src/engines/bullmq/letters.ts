@@ -35,7 +35,8 @@ export function createLetters({ jobs, store, wake }: LettersOptions): DeadLetter
   async function find(address: ReadAddress): Promise<EventJob | undefined> {
     const id = 'letter' in address ? address.letter : jobIdOf(eventKey(address.tenant, address.id));
     const job = await jobs.find(id);
-    if (job && (await job.isFailed())) return job;
+    // A job that has failed since it was read did not say why yet.
+    if (job && (await job.isFailed())) return job.data.letter ? job : jobs.find(id);
     const unhandled = await jobs.findUnhandled(id);
     return unhandled && !isExpired(unhandled) ? unhandled : undefined;
   }
