@@ -7,6 +7,8 @@ const collectGarbage = runInNewContext('gc') as (options?: { readonly type: 'min
 /** The same work done in different ways, called in turn within one run so that all meet the same machine. */
 export interface Contender {
   readonly name: string;
+  /** Makes the inputs of a round, outside of what is timed. */
+  prepare?(times: number): void;
   /** Runs the work `times` times on inputs of its own round. */
   run(round: number, times: number): void | Promise<void>;
 }
@@ -48,6 +50,29 @@ export async function compare(contenders: readonly Contender[], times: number, r
     const microseconds = medians[index] ?? 0;
     return { name, microseconds, ratio: first / microseconds };
   });
+}
+
+/**
+ * CPU time per call that each contender takes beyond the first one, in microseconds: medians of the differences within a round.
+ * The order rotates, since whoever comes later in a round is slower.
+ */
+export async function compareToFirst(contenders: readonly Contender[], times: number, rounds = 101): Promise<number[]> {
+  const differences = contenders.map((): number[] => []);
+  for (let round = 0; round < rounds + WARM_UP_ROUNDS; round++) {
+    const costs: number[] = [];
+    for (let turn = 0; turn < contenders.length; turn++) {
+      const index = (turn + round) % contenders.length;
+      contenders[index]?.prepare?.(times);
+      collectYoungGarbage();
+      const before = process.cpuUsage();
+      await contenders[index]?.run(round, times);
+      const { user, system } = process.cpuUsage(before);
+      costs[index] = (user + system) / times;
+    }
+    if (round < WARM_UP_ROUNDS) continue;
+    for (const [index, cost] of costs.entries()) differences[index]?.push(cost - (costs[0] ?? 0));
+  }
+  return differences.map(median);
 }
 
 export function collectYoungGarbage(): void {

@@ -5,6 +5,7 @@ import { benchHttp } from './http.ts';
 import { benchMemory } from './memory.ts';
 import { benchPipeline } from './pipeline.ts';
 import { benchStores } from './stores.ts';
+import { benchTelemetry } from './telemetry.ts';
 import { benchTiming } from './timing.ts';
 import { benchVerify } from './verify.ts';
 
@@ -15,6 +16,7 @@ const parts = {
   http: benchHttp,
   hostile: benchHostile,
   timing: benchTiming,
+  telemetry: benchTelemetry,
   memory: benchMemory,
   stores: benchStores,
   cli: benchCli,

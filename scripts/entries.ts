@@ -13,6 +13,7 @@ export const entries: Readonly<Record<string, string>> = {
   './redis': 'src/engines/redis/index.ts',
   './bullmq': 'src/engines/bullmq/index.ts',
   './pg-boss': 'src/engines/pg-boss/index.ts',
+  './otel': 'src/otel/index.ts',
   './client': 'src/client/index.ts',
   './testing': 'src/testing/index.ts',
 };

@@ -43,7 +43,7 @@ process.exitCode = over.length > 0 ? 1 : 0;
 function measures(): Measure[] {
   return Object.entries(entries).flatMap(([subpath, source]): Measure[] => {
     const measure = { name: subpath, entry: builtFile(subpath), conditions: ['node'] };
-    if (subpath === '.') return [{ ...measure, name: '. without zod', budget: 25.5 * kB }];
+    if (subpath === '.') return [{ ...measure, name: '. without zod', budget: 26.5 * kB }];
     if (subpath === './verify') {
       return [
         { ...measure, name: './verify on Node', budget: kB },

@@ -7,6 +7,7 @@ import { checkOptions, readOptions, type WebhookHandlerOptions } from './options
 import type { QueueWork } from './queue.ts';
 import type { Flow } from './receive.ts';
 import { WebhookMetrics } from './report/metrics.ts';
+import { Observer } from './report/observer.ts';
 import { createReporter } from './report/reporter.ts';
 import { Asker, NoAnswerError } from './run/ask.ts';
 import type { Core } from './run/core.ts';
@@ -53,10 +54,12 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
   const ownTypes = Object.keys(events ?? {});
   const metrics = new WebhookMetrics({ types: ownTypes, now });
   const reporter = createReporter(options, metrics, logger);
+  const knownTypes = new Set<string>([...WEBHOOK_EVENT_TYPES, ...ownTypes]);
+  const observer = new Observer(options.telemetry);
   const core: Core = {
     store,
     registry: createRegistry({
-      knownTypes: new Set<string>([...WEBHOOK_EVENT_TYPES, ...ownTypes]),
+      knownTypes,
       durable: store.durable,
       logger,
     }),
@@ -64,6 +67,7 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
     lanes: new Lanes(store.shared),
     policy: queue ? FROM_QUEUE : BEFORE_REPLY,
     logger,
+    observer,
     handlerTimeoutMs,
     retry,
     now,
@@ -72,6 +76,7 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
     report: reporter.failedRun,
   };
   const background = new Background({ store, logger, waitUntil, drain });
+  const askQueue = asker('queue_unavailable', storeTimeoutMs);
   const flow: Flow = {
     settings,
     limits: { maxBodyBytes, bodyTimeoutMs },
@@ -79,10 +84,11 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
     events,
     store,
     queue,
-    askQueue: asker('queue_unavailable', storeTimeoutMs),
+    askQueue,
     askSchema,
     singleFlight: new SingleFlight(core),
     reporter,
+    observer,
     background,
     openDeliveries: new OpenDeliveries(),
   };
@@ -93,6 +99,8 @@ export function assemble(options: WebhookHandlerOptions, drain: () => Promise<un
       if (told) background.run(told);
     },
   });
+  const stats = queue && (() => askQueue.ask(() => queue.stats()));
+  observer.attach({ eventTypes: [...knownTypes], stats });
   return { core, flow, work, metrics };
 }
 

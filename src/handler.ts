@@ -187,6 +187,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
     this.#started = true;
     try {
       await queue.start(this.#work, { concurrency });
+      this.#flow.observer.attachAgain();
     } catch (error) {
       this.#started = before;
       throw error;
@@ -203,6 +204,7 @@ export class WebhookHandler<const E extends EventSchemas = NoEventSchemas> imple
   async stop({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
     durationOrZero('timeoutMs', timeoutMs);
     this.#started = false;
+    this.#flow.observer.detach();
     await stopAll({ ...this.#flow, running: this.#core.running, logger: this.#core.logger }, timeoutMs);
   }
 

@@ -105,6 +105,13 @@ export {
   type WebhookStats,
   type WebhookTypeCount,
 } from './report/metrics.ts';
+export type {
+  HandlerTrace,
+  ObservedReceiver,
+  ProcessTrace,
+  ReceiveTrace,
+  WebhookTelemetry,
+} from './report/telemetry.ts';
 export { NonRetryableError, RetryAfterError, type RetryAfterErrorOptions } from './retry/errors.ts';
 export type { RetryJitter, RetryPolicy, RetryPolicyOptions } from './retry/policy.ts';
 export {

@@ -3,6 +3,7 @@ import type { EventSchemas, ReceivedWebhookEvent } from './events/index.ts';
 import type { WebhookQueue } from './queue.ts';
 import type { WebhookErrorHandler } from './report/error-handler.ts';
 import { consoleLogger, guardLogger, type WebhookLogger, warnOfMessageFirst } from './report/logger.ts';
+import type { WebhookTelemetry } from './report/telemetry.ts';
 import {
   IN_PROCESS_RETRY,
   QUEUED_RETRY,
@@ -45,6 +46,8 @@ export interface WebhookHandlerOptions<E extends EventSchemas = EventSchemas> ex
   readonly errorHandler?: WebhookErrorHandler | undefined;
   /** Told of every failed run, every refused delivery that was verified, and every drift of a schema. */
   readonly onError?: ((error: unknown, event: ReceivedWebhookEvent | undefined) => unknown) | undefined;
+  /** Observes deliveries, events and handlers: `otel()` of `@pathfinder/webhooks/otel`. Default: nobody does. */
+  readonly telemetry?: WebhookTelemetry | undefined;
   /** Keeps a serverless platform alive for work behind the reply. */
   readonly waitUntil?: ((work: Promise<unknown>) => void) | undefined;
   /** Default: warnings and errors to the console. */
@@ -81,6 +84,7 @@ const NAMES: OptionNames<WebhookHandlerOptions> = {
   events: true,
   errorHandler: true,
   onError: true,
+  telemetry: true,
   waitUntil: true,
   logger: true,
   now: true,
@@ -98,6 +102,14 @@ export const STORE_METHODS = [
   'advance',
   'sweep',
 ] as const satisfies readonly (keyof WebhookStore)[];
+const TELEMETRY_METHODS = [
+  'attach',
+  'isEnabled',
+  'receive',
+  'process',
+  'handler',
+  'traceparent',
+] as const satisfies readonly (keyof WebhookTelemetry)[];
 const QUEUE_METHODS = ['enqueue', 'start', 'stop', 'drain'];
 
 /**
@@ -107,7 +119,7 @@ const QUEUE_METHODS = ['enqueue', 'start', 'stop', 'drain'];
  */
 export function checkOptions(options: WebhookHandlerOptions): void {
   checkNames('WebhookHandler', options, NAMES);
-  const { store, queue, logger, errorHandler, events = {} } = options;
+  const { store, queue, logger, errorHandler, telemetry, events = {} } = options;
   if (store !== undefined && queue !== undefined) {
     throw new TypeError('A queue brings its own store: leave `store` out, or give it to the queue.');
   }
@@ -121,12 +133,18 @@ export function checkOptions(options: WebhookHandlerOptions): void {
     warnOfMessageFirst(logger);
   }
   if (errorHandler !== undefined) checkMethods('errorHandler', errorHandler, ['handle']);
+  check(telemetry === undefined || isTelemetry(telemetry), '`telemetry`', 'an object of hooks, such as otel() makes');
   for (const name of ['onError', 'waitUntil', 'now'] as const) {
     check(options[name] === undefined || typeof options[name] === 'function', `\`${name}\``, 'a function');
   }
   check(typeof events === 'object' && events !== null, '`events`', 'an object of schemas by event type');
   for (const [type, schema] of Object.entries(events))
     checkMethods(`events['${type}']['~standard']`, schema?.['~standard'], ['validate']);
+}
+
+function isTelemetry(given: WebhookTelemetry): boolean {
+  if (typeof given !== 'object' || given === null) return false;
+  return TELEMETRY_METHODS.every((name) => given[name] === undefined || typeof given[name] === 'function');
 }
 
 /** @throws TypeError for options that make no sense, or that would lose events quietly. */

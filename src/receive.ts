@@ -10,7 +10,9 @@ import { type Outcome, resultOfEnqueued, resultOfRun, type WebhookResult } from 
 import { parseWebhookEvent } from './parse.ts';
 import type { WebhookQueue } from './queue.ts';
 import type { WebhookLogger } from './report/logger.ts';
+import type { Noted, Observer } from './report/observer.ts';
 import type { Reporter } from './report/reporter.ts';
+import type { ReceiveTrace } from './report/telemetry.ts';
 import { replyTo, replyToError } from './respond.ts';
 import type { Asker } from './run/ask.ts';
 import type { Job } from './run/core.ts';
@@ -35,6 +37,7 @@ export interface Flow {
   readonly askSchema: Asker;
   readonly singleFlight: SingleFlight;
   readonly reporter: Reporter;
+  readonly observer: Observer;
   readonly background: Background;
   readonly openDeliveries: OpenDeliveries;
 }
@@ -65,7 +68,16 @@ export async function receiveDelivery(
  *
  * @throws WebhookError any code of the reply table, for what cannot be trusted, read or kept.
  */
-export async function processDelivery(flow: Flow, arrive: Arrival, logger: WebhookLogger): Promise<WebhookResult> {
+export function processDelivery(flow: Flow, arrive: Arrival, logger: WebhookLogger): Promise<WebhookResult> {
+  return flow.observer.receive((trace) => takeDelivery(flow, arrive, logger, trace));
+}
+
+async function takeDelivery(
+  flow: Flow,
+  arrive: Arrival,
+  logger: WebhookLogger,
+  trace?: Noted<ReceiveTrace>,
+): Promise<WebhookResult> {
   const { queue, singleFlight, reporter, background, openDeliveries } = flow;
   const generation = openDeliveries.enter();
   let event: SignedEvent | undefined;
@@ -77,6 +89,7 @@ export async function processDelivery(flow: Flow, arrive: Arrival, logger: Webho
     const admitted = await admitDelivery(flow, arrived, logger);
     event = admitted.event;
     const { tenant } = admitted;
+    if (trace) noteEvent(trace, admitted, flow.settings.now());
     const job: Job = { event, tenant, key: eventKey(tenant, event.id), body, bodyHash: sha256Hex(body) };
     if (queue) return await queueEvent(flow, queue, job, head);
     const { outcome, recorded, heard } = await singleFlight.process(job);
@@ -130,14 +143,23 @@ async function refuseUnlessKnown(
   throw problem;
 }
 
+function noteEvent(trace: Noted<ReceiveTrace>, { event, tenant }: Admitted, receivedAtMs: number): void {
+  trace.eventId = event.id;
+  trace.eventType = event.type;
+  trace.tenant = tenant;
+  trace.created = event.created;
+  trace.receivedAtMs = receivedAtMs;
+}
+
 // The reply follows the queue's commit; workers run the event, here or elsewhere.
 async function queueEvent(
-  { settings, askQueue, reporter, background }: Flow,
+  { settings, askQueue, reporter, observer, background }: Flow,
   queue: WebhookQueue,
   job: Job,
   head: WebhookDeliveryHead,
 ): Promise<WebhookResult> {
-  const result = resultOfEnqueued(await enqueueEvent(queue, askQueue, job, head, settings.now()), job.event);
+  const receipt = { nowMs: settings.now(), traceparent: observer.traceparent() };
+  const result = resultOfEnqueued(await enqueueEvent(queue, askQueue, job, head, receipt), job.event);
   reporter.tellQueued(result);
   if (result.status === 'queued') background.drainQueue(head);
   background.sweepStore(head);

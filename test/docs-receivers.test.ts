@@ -116,6 +116,7 @@ it('the pages have blocks that make a handler or give it work, of every kind', (
     'docs/events.md',
     'docs/frameworks.md',
     'docs/logging.md',
+    'docs/observability.md',
     'docs/pg-boss.md',
     'docs/postgres.md',
     'docs/redis.md',

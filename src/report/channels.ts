@@ -4,6 +4,17 @@ interface Channel {
   publish(message: unknown): void;
 }
 
+/** Five channels of one name, for the start, the ends and the error of some work. */
+interface TracingChannel extends Record<'end' | 'asyncStart' | 'asyncEnd' | 'error', Channel> {
+  readonly hasSubscribers?: boolean;
+  readonly start: Channel & { runStores<T>(context: object, work: () => T): T };
+}
+
+interface DiagnosticsChannel {
+  channel(name: string): Channel;
+  tracingChannel?(name: string): TracingChannel;
+}
+
 /** A handler ended, or its event has to wait for its lane: the message of the channel `pathfinder.webhooks.handler_ended`. */
 export interface HandlerEnded {
   readonly eventId: string;
@@ -24,11 +35,44 @@ export const HANDLER_ENDED = 'pathfinder.webhooks.handler_ended';
 
 const { process } = globalThis as { process?: { getBuiltinModule?(name: string): unknown } };
 const diagnostics = /* @__PURE__ */ process?.getBuiltinModule?.('node:diagnostics_channel') as
-  | { channel(name: string): Channel }
+  | DiagnosticsChannel
   | undefined;
 const handlerEnded = /* @__PURE__ */ diagnostics?.channel(HANDLER_ENDED);
+const refused = /* @__PURE__ */ diagnostics?.channel('pathfinder.webhooks.rejected');
 
-/** Tells who listens that a handler ended. Costs nothing where nobody does; absent where the runtime has no channels. */
+/** The tracing channels, by what they tell of. Absent where the runtime has none. */
+const tracingChannels = /* @__PURE__ */ {
+  receive: diagnostics?.tracingChannel?.('pathfinder.webhooks.receive'),
+  process: diagnostics?.tracingChannel?.('pathfinder.webhooks.process'),
+  handler: diagnostics?.tracingChannel?.('pathfinder.webhooks.handler'),
+} as const;
+
+/** Whether anybody listens to this kind of work. */
+export function isListenedTo(kind: keyof typeof tracingChannels): boolean {
+  return tracingChannels[kind]?.hasSubscribers === true;
+}
+
+/** Tells the subscribers of a kind of work that it begins, and runs it. The `trace` is the same object on all channels. */
+export function runOnChannel<T>(kind: keyof typeof tracingChannels, trace: object, work: () => T): T {
+  const channel = tracingChannels[kind];
+  if (!channel?.hasSubscribers) return work();
+  try {
+    return channel.start.runStores(trace, work);
+  } finally {
+    channel.end.publish(trace);
+  }
+}
+
+/** Tells the subscribers of a kind of work that it is over, in the order of `tracePromise`. */
+export function publishEnded(kind: keyof typeof tracingChannels, trace: { readonly error?: unknown }): void {
+  const channel = tracingChannels[kind];
+  if (!channel?.hasSubscribers) return;
+  if (trace.error !== undefined) channel.error.publish(trace);
+  channel.asyncStart.publish(trace);
+  channel.asyncEnd.publish(trace);
+}
+
+/** Tells who listens that a handler ended. Costs nothing where nobody does. */
 export function publishHandlerEnded(
   { event, tenant }: HandledEvent,
   handlerName: string,
@@ -37,4 +81,9 @@ export function publishHandlerEnded(
   if (!handlerEnded?.hasSubscribers) return;
   const message: HandlerEnded = { eventId: event.id, eventType: event.type, tenant, handlerName, status, runs };
   handlerEnded.publish(message);
+}
+
+/** Tells who listens that a delivery was refused, by the error's code and nothing else: its sender may be anybody. */
+export function publishRejected(code: string): void {
+  if (refused?.hasSubscribers) refused.publish({ code });
 }

@@ -3,6 +3,7 @@ import type { WebhookHandlerOptions } from '../options.ts';
 import type { DeadOutcome, FailedOutcome, Outcome, WebhookResult } from '../outcome.ts';
 import type { SignedEvent } from '../run/signed-event.ts';
 import { guarded, unheeded } from '../shared/guard.ts';
+import { publishRejected } from './channels.ts';
 import { logAboutEvent, type WebhookLogger } from './logger.ts';
 import type { WebhookMetrics } from './metrics.ts';
 
@@ -50,6 +51,7 @@ export function createReporter(
     refuse(error, log) {
       const refusal = isWebhookError(error) ? error : new WebhookError('handler_failed', { cause: error });
       metrics.recordRejected(refusal.code);
+      publishRejected(refusal.code);
       // Only what is set up wrong is logged: a forgery is counted, or anybody could fill the log.
       if (refusal !== error || refusal.code === 'body_already_parsed' || refusal.code === 'secret_unavailable') {
         logAboutEvent(log, 'error', undefined, { err: refusal, code: refusal.code }, refusal.message);

@@ -3,11 +3,19 @@ import type { AskedStore } from './guarded-store.ts';
 import type { Registration } from './handler-types.ts';
 import type { Lease } from './lease.ts';
 
+const DEAD = '!dead';
+
+/** Whether the event was dead before this claim, and what is known of its handlers was kept when it was revived. */
+export function wasDead({ steps }: AcquiredClaim): boolean {
+  return DEAD in steps;
+}
+
 /**
  * What the store remembers of an event's handlers. A store keeps one map of texts for each event; here its names have
  * their meanings: `<handler>` is done, `<handler>/<step>` has a result, `<handler>/~<claim>` ran more than once,
  * `<handler>/!<number>` failed for good in the claim of that number. A replay runs such a handler again, and what it had is
- * kept: `!<number>` says in which claim the failures since the last replay began, and what is older counts no more.
+ * kept: `!<number>` says in which claim the failures since the last replay began, and what is older counts no more. `!dead`
+ * says that the event was dead before.
  */
 export class Checkpoints {
   readonly #store: AskedStore;
@@ -79,6 +87,11 @@ export class Checkpoints {
     const { failures, attempt } = this.#claim;
     const isOld = failures === 0 && Object.keys(this.#steps).some((name) => name.includes('/!'));
     if (isOld) await this.#save(`!${attempt}`, '');
+  }
+
+  /** The event is about to be dead: if it is run again, that is a replay. @throws LeaseLostError, and whatever the store throws. */
+  async markDead(): Promise<void> {
+    if (!wasDead(this.#claim)) await this.#save(DEAD, '');
   }
 
   #numbersOf(prefix: string): readonly number[] {

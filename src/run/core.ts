@@ -1,5 +1,6 @@
 import type { QueueClaim, QueueSlot } from '../queue.ts';
 import type { WebhookLogger } from '../report/logger.ts';
+import type { Observer } from '../report/observer.ts';
 import type { RetryPolicy } from '../retry/policy.ts';
 import type { Deadlines } from './deadlines.ts';
 import type { AskedStore } from './guarded-store.ts';
@@ -26,6 +27,7 @@ export interface Core {
   readonly lanes: Lanes;
   readonly policy: RunPolicy;
   readonly logger: WebhookLogger;
+  readonly observer: Observer;
   readonly handlerTimeoutMs: number;
   readonly retry: RetryPolicy;
   readonly now: () => number;
@@ -47,4 +49,6 @@ export interface Job {
   readonly slot?: QueueSlot | undefined;
   /** What its queue has claimed already. */
   readonly held?: QueueClaim | undefined;
+  /** W3C trace context of the request that received it, where a queue kept it. */
+  readonly traceparent?: string | undefined;
 }

@@ -57,6 +57,37 @@ function runWith(
 }
 
 function runOnce(run: HandlerRun, number: number, event: ReceivedWebhookEvent): Promise<undefined> | undefined {
+  return run.execution.core.observer.sees('handler')
+    ? runObserved(run, number, event)
+    : runUnobserved(run, number, event);
+}
+
+function runObserved(run: HandlerRun, number: number, event: ReceivedWebhookEvent): Promise<undefined> | undefined {
+  const { core, job } = run.execution;
+  const { id: eventId, type: eventType } = job.event;
+  const { name: handlerName } = run.registration;
+  const trace = { eventId, eventType, tenant: job.tenant, handlerName, attempt: number, error: undefined };
+  return core.observer.around('handler', trace, (end) => {
+    // A handler that hangs is told of at its deadline.
+    run.whenLate = end;
+    try {
+      const running = runUnobserved(run, number, event);
+      if (!running) end();
+      return running?.then(
+        () => void end(),
+        (error) => {
+          end(error);
+          throw error;
+        },
+      );
+    } catch (error) {
+      end(error);
+      throw error;
+    }
+  });
+}
+
+function runUnobserved(run: HandlerRun, number: number, event: ReceivedWebhookEvent): Promise<undefined> | undefined {
   return run.registration.options.transaction ? runInTransaction(run, number, event) : runPlain(run, number, event);
 }
 

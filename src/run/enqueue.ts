@@ -8,10 +8,17 @@ const KEPT_HEADERS = ['content-type', 'user-agent', 'x-request-id'];
 const MOST_HEADER_CHARACTERS = 1024;
 const ENQUEUED: ReadonlySet<unknown> = new Set(['accepted', 'duplicate', 'revived', 'conflict'] satisfies Enqueued[]);
 
+/** The moment in which an event was received. */
+export interface Receipt {
+  /** Unix milliseconds. */
+  readonly nowMs: number;
+  /** What telemetry says is the trace context of the request. Default: its header. */
+  readonly traceparent: unknown;
+}
+
 /**
  * Hands a verified event to the queue, whatever is registered here: workers may run elsewhere.
  *
- * @param nowMs - When it was received, Unix milliseconds.
  * @throws WebhookError `queue_unavailable`.
  */
 export function enqueueEvent(
@@ -19,9 +26,14 @@ export function enqueueEvent(
   asker: Asker,
   job: Job,
   head: WebhookDeliveryHead,
-  nowMs: number,
+  { nowMs, traceparent }: Receipt,
 ): Promise<Enqueued> {
-  const delivery = toQueued(job, head, nowMs);
+  const delivery = toQueued(
+    job,
+    head,
+    nowMs,
+    readTraceparent(traceparent) ?? readTraceparent(head.header('traceparent')),
+  );
   return asker.ask(() => queue.enqueue(delivery), { isAnswer: isEnqueued });
 }
 
@@ -34,6 +46,7 @@ function toQueued(
   { event, tenant, key, body, bodyHash }: Job,
   head: WebhookDeliveryHead,
   nowMs: number,
+  traceparent: string | undefined,
 ): QueuedDelivery {
   const headers: Record<string, string> = {};
   for (const name of KEPT_HEADERS) {
@@ -49,12 +62,12 @@ function toQueued(
     body,
     bodyHash,
     headers,
-    traceparent: readTraceparent(head.header('traceparent')),
+    traceparent,
     receivedAtMs: nowMs,
   };
 }
 
 // The format is that of https://www.w3.org/TR/trace-context/#traceparent-header
-function readTraceparent(value: string | undefined): string | undefined {
-  return value && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : undefined;
+function readTraceparent(value: unknown): string | undefined {
+  return typeof value === 'string' && /^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/.test(value) ? value : undefined;
 }

@@ -132,6 +132,8 @@ export class HandlerRun implements Deadline {
   after: Deadline | undefined = undefined;
   /** The lane that the handler runs in: its lease is not extended any longer when it is stopped. */
   lane: { stop(): void } | undefined;
+  /** Told at the deadline: whoever observes the attempt that runs. */
+  whenLate: ((error: unknown) => void) | undefined;
   readonly #stop = new StopSignal((err) => this.#noteListener(err));
   #steps: Steps | undefined;
   #result: HandlerResult | undefined;
@@ -172,6 +174,7 @@ export class HandlerRun implements Deadline {
     this.lane?.stop();
     this.stop(error);
     this.execution.report(error, { handler: registration.id });
+    this.whenLate?.(error);
     this.#close({ status: 'failed', registration, runs: 1, error, timedOut: true });
   }
 

@@ -1,7 +1,10 @@
 import { type Outcome, outcomeOfClaim } from '../outcome.ts';
 import { logAboutEvent } from '../report/logger.ts';
+import type { Noted } from '../report/observer.ts';
+import type { ProcessTrace } from '../report/telemetry.ts';
 import { isThenable } from '../shared/thenable.ts';
 import type { AcquiredClaim, Claim } from '../store.ts';
+import { wasDead } from './checkpoints.ts';
 import type { Core, Job } from './core.ts';
 import { startHandlers } from './dispatch.ts';
 import { Execution } from './handler-run.ts';
@@ -22,7 +25,33 @@ export interface Processing {
  * @param stop - Aborts when the worker is to stop.
  * @throws WebhookError `store_unavailable`.
  */
-export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Promise<Processing> {
+export function processEvent(core: Core, job: Job, stop?: AbortSignal): Promise<Processing> {
+  if (!core.observer.sees('process')) return claimAndRun(core, job, stop);
+  const trace = traceOf(core, job);
+  return core.observer.around('process', trace, async (end) => {
+    try {
+      const processing = await claimAndRun(core, job, stop, trace);
+      const endWith = (outcome: Outcome) => {
+        noteOutcome(trace, outcome, job);
+        end();
+      };
+      // The event of a handler that is late goes on behind its reply.
+      if (processing.recorded) processing.recorded.then(endWith, end);
+      else endWith(processing.outcome);
+      return processing;
+    } catch (error) {
+      end(error);
+      throw error;
+    }
+  });
+}
+
+async function claimAndRun(
+  core: Core,
+  job: Job,
+  stop: AbortSignal | undefined,
+  trace?: Noted<ProcessTrace>,
+): Promise<Processing> {
   const handlers = core.registry.match(job.event.type);
   if (handlers.length === 0 && !core.policy.keepsUnhandled) return { outcome: { status: 'unhandled' } };
   const claimedAtMs = job.held?.claimedAtMs ?? performance.now();
@@ -30,6 +59,7 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
   let claim = isThenable(claiming) ? await claiming : claiming;
   if (claim.status === 'dead' && core.policy.revivesDead) claim = await revive(core, job);
   if (claim.status !== 'acquired') return { outcome: outcomeOfClaim(claim) };
+  if (trace) noteClaim(trace, claim);
   if (claim.bodyReplaced) warnOfNewBytes(core, job);
   const execution = new Execution(core, job, claim, claimedAtMs);
   if (killsProcesses(core, claim)) return { outcome: await bury(execution) };
@@ -54,6 +84,35 @@ export async function processEvent(core: Core, job: Job, stop?: AbortSignal): Pr
     return record(execution, final, stop);
   });
   return { outcome: outcomeOfFailure(execution, results), recorded };
+}
+
+function traceOf({ policy }: Core, { event, tenant, body, traceparent }: Job): Noted<ProcessTrace> {
+  return {
+    eventId: event.id,
+    eventType: event.type,
+    tenant,
+    created: event.created,
+    bodyBytes: body.byteLength,
+    queued: !policy.retriesHere,
+    traceparent,
+    attempt: undefined,
+    replayed: undefined,
+    apiVersion: undefined,
+    outcome: undefined,
+    failures: undefined,
+    error: undefined,
+  };
+}
+
+function noteClaim(trace: Noted<ProcessTrace>, claim: AcquiredClaim): void {
+  trace.attempt = claim.claims;
+  trace.replayed = wasDead(claim);
+}
+
+function noteOutcome(trace: Noted<ProcessTrace>, outcome: Outcome, { event }: Job): void {
+  trace.outcome = outcome.status;
+  trace.apiVersion = event.apiVersion;
+  if ('failures' in outcome) trace.failures = outcome.failures;
 }
 
 function claimEvent({ store }: Core, { key, bodyHash }: Job): Claim | Promise<Claim> {

@@ -125,10 +125,11 @@ async function fail(
       const ends = core.policy.mayDie && !isDead && !mayRunAgain(execution, result);
       if (ends) await checkpoints.markEnded(result.registration, describeError(result.error));
     }
-    if (!isDead) await checkpoints.beginFailures();
+    await (isDead ? checkpoints.markDead() : checkpoints.beginFailures());
     failed = await core.store.fail(lease.key, lease.token, { ...next, error });
   });
-  return failed;
+  // A note that came too late says the same as `fail` would have: the event is somebody else's.
+  return failed && !lease.lost;
 }
 
 async function giveBack(execution: Execution, retryAfterMs: number): Promise<InProgressOutcome> {
@@ -159,6 +160,7 @@ export async function bury(execution: Execution): Promise<DeadOutcome | InProgre
   const { core, claim, lease } = execution;
   lease.stop();
   const lostRuns = claim.claims - claim.failures - 1;
+  await tell(execution, () => execution.checkpoints.markDead());
   const error = new Error(`Its last ${lostRuns} runs ended without a word: each took its process down.`);
   const buried = await core.store.fail(lease.key, lease.token, { dead: 'poison', error: error.message });
   if (!buried) return passedOn(execution);

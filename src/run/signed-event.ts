@@ -19,6 +19,7 @@ export class SignedEvent {
   readonly id: string;
   readonly type: string;
   readonly created: number;
+  #apiVersion: string | undefined;
   readonly #body: Uint8Array;
   readonly #applySchema: ApplySchema | undefined;
   #read: ReceivedWebhookEvent | undefined;
@@ -38,6 +39,12 @@ export class SignedEvent {
     this.#body = body;
     this.#applySchema = applySchema;
     this.#read = read;
+    this.#apiVersion = read?.api_version;
+  }
+
+  /** `undefined` before the bytes were read. */
+  get apiVersion(): string | undefined {
+    return this.#apiVersion;
   }
 
   /**
@@ -52,6 +59,7 @@ export class SignedEvent {
       return this.#read;
     }
     const event = parseWebhookEvent(this.#body);
+    this.#apiVersion = event.api_version;
     return this.#applySchema ? this.#applySchema(event).then((applied) => this.#keep(applied)) : event;
   }
 

@@ -32,11 +32,12 @@ export function createWork(core: Core, hooks: WorkHooks): QueueWork {
   return async (delivery, _attempt, signal, slot, held) => {
     try {
       const startedAtMs = performance.now();
-      const { key, eventId, type, created, tenant, body, bodyHash } = delivery;
+      const { key, eventId, type, created, tenant, body, bodyHash, traceparent } = delivery;
       // The bytes were verified when they were received. They are read only by a run, after the claim: whatever takes the
       // process down counts as a claim.
       const event = new SignedEvent({ id: eventId, type, created }, body, hooks.applierOf(type));
-      const processing = await processEvent(core, { event, tenant, key, body, bodyHash, slot, held }, signal);
+      const job = { event, tenant, key, body, bodyHash, slot, held, traceparent };
+      const processing = await processEvent(core, job, signal);
       const outcome = (await processing.recorded) ?? processing.outcome;
       hooks.tellOutcome(event, outcome, startedAtMs);
       if (outcome.status === 'unhandled') warnOfUnhandled(event);

@@ -415,7 +415,7 @@ describe('checkpoints', () => {
     const fail = vi.spyOn(store, 'fail');
     const { webhooks, errors, receive } = receiverWith({ store, retry: { attempts: 2, baseMs: 1 } });
     webhooks.on('*', () => Promise.reject(new Error('no')));
-    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(await receive()).toEqual(refused(503, 'in_progress', RETRY));
     expect(errors).toEqual([new Error('no'), new Error('no')]);
     expect(fail).not.toHaveBeenCalled();
   });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { memoryStore, NonRetryableError, type WebhookReply, type WebhookStore } from '@pathfinder/webhooks';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { WebhookError } from '../../src/errors.ts';
+import { Observer } from '../../src/report/observer.ts';
 import { QUEUED_RETRY } from '../../src/retry/policy.ts';
 import type { Core, Job } from '../../src/run/core.ts';
 import { createDeadlines } from '../../src/run/deadlines.ts';
@@ -221,6 +222,7 @@ function workerCore(store: WebhookStore) {
     lanes: new Lanes(false),
     policy: FROM_QUEUE,
     logger,
+    observer: new Observer(undefined),
     handlerTimeoutMs: 1000,
     retry: { ...QUEUED_RETRY, jitter: 'none' },
     now: Date.now,

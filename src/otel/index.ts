@@ -1,0 +1,7 @@
+/**
+ * OpenTelemetry traces and metrics of a `WebhookHandler`.
+ *
+ * @packageDocumentation
+ */
+
+export { type OtelOptions, otel } from './otel.ts';
