@@ -1,7 +1,7 @@
 /**
  * Receives Pathfinder's webhooks: verified, typed, deduplicated.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks
  */
 
 export { refuseHead } from './accept.ts';

@@ -1,7 +1,7 @@
 /**
  * Verifies signatures, and nothing else: no dependency, about a kilobyte.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/verify
  */
 import {
   createKeyring,

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
 import { PATHFINDER_API_ERROR_CODES, PathfinderApiError } from '@pathfinder/webhooks/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { guidesOf, llmsText } from '../scripts/llms.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pages = [
@@ -71,6 +72,23 @@ describe('the documentation', () => {
     for (const code of PATHFINDER_API_ERROR_CODES) {
       expect(new PathfinderApiError(code).message).toContain(`docs/errors.md#${code}`);
     }
+  });
+
+  it('has one index, which asks a question for each page', () => {
+    const guides = guidesOf(read('docs/README.md'));
+    const pagesOfDocs = readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md') && name !== 'README.md');
+    expect([...new Set(guides.map(({ file }) => file))].sort()).toEqual(pagesOfDocs.sort());
+    expect(guides.filter(({ question }) => !question.includes('?'))).toEqual([]);
+    expect(new Set(guides.map(({ section }) => section)).size).toBe(5);
+    const llms = llmsText(guides);
+    for (const { file } of guides) expect(llms).toContain(`](guides/${file}): `);
+  });
+
+  it('would be caught with a page that no question leads to', () => {
+    expect(guidesOf('| **Begin** | |\n| How? | [one](one.md), and [two](two.md) |')).toEqual([
+      { section: 'Begin', question: 'How?', title: 'one', file: 'one.md' },
+      { section: 'Begin', question: 'How?', title: 'two', file: 'two.md' },
+    ]);
   });
 
   it('keeps the first page short', () => {

@@ -1,7 +1,7 @@
 /**
  * Receives webhooks in an Express 4 or 5 application.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/express
  */
 import type { ServerResponse } from 'node:http';
 import type { ReceivedWebhookEvent, WebhookReceiver } from '../index.ts';

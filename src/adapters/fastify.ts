@@ -1,7 +1,7 @@
 /**
  * Receives webhooks in a Fastify 5 application.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/fastify
  */
 import type { FastifyPluginCallback } from 'fastify';
 import type { WebhookReceiver } from '../index.ts';

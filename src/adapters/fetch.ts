@@ -2,7 +2,7 @@
  * Receives webhooks wherever a server is a function from `Request` to `Response`: Cloudflare Workers, Bun, Deno and many
  * frameworks.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/fetch
  */
 import type { WebhookReceiver } from '../index.ts';
 import { readWebDelivery } from './read-web-body.ts';

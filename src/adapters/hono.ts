@@ -1,7 +1,7 @@
 /**
  * Receives webhooks in a Hono application, on Node, Bun, Deno and Cloudflare Workers.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/hono
  */
 import type { Context, HonoRequest, MiddlewareHandler } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';

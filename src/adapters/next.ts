@@ -1,7 +1,7 @@
 /**
  * Receives webhooks in a Next.js application, by the App Router or the Pages Router.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/next
  */
 import type { ServerResponse } from 'node:http';
 import { textParams, type WebhookReceiver } from '../index.ts';

@@ -1,7 +1,7 @@
 /**
  * Receives webhooks with `node:http`, without a framework.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/node
  */
 import type { ServerResponse } from 'node:http';
 import type { WebhookReceiver } from '../index.ts';

@@ -1,7 +1,7 @@
 /**
  * Pathfinder's management API: registers the endpoints that receive webhooks.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/client
  */
 export { PathfinderWebhooksClient } from './client.ts';
 export {

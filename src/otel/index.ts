@@ -1,7 +1,7 @@
 /**
  * OpenTelemetry traces and metrics of a `WebhookHandler`.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/otel
  */
 
 export { type OtelOptions, otel } from './otel.ts';

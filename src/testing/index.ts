@@ -1,7 +1,7 @@
 /**
  * For tests, tools and demos, on Node: sample events, signed deliveries, why a signature fails, and Pathfinder in a box.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/testing
  */
 
 export { type MemoryQueueOptions, memoryQueue } from '../engines/memory/queue.ts';

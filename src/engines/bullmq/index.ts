@@ -1,7 +1,7 @@
 /**
  * The queue on BullMQ.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/bullmq
  */
 
 export { type BullMQQueue, type BullMQQueueOptions, bullmqQueue } from './queue.ts';

@@ -1,7 +1,7 @@
 /**
  * The queue on pg-boss, with its store on PostgreSQL.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/pg-boss
  */
 
 export type { BossDatabase, BossJob, BossOptions, PgBossClient } from './boss.ts';

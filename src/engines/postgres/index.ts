@@ -1,7 +1,7 @@
 /**
  * The store on PostgreSQL.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/postgres
  */
 
 export type { PostgresClient, PostgresPool, PostgresQuery, PostgresResult } from './driver.ts';

@@ -1,7 +1,7 @@
 /**
  * The store on Redis.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/redis
  */
 
 export type { IoRedisClient, NodeRedisClient, RedisClient } from './driver.ts';

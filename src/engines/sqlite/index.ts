@@ -1,7 +1,7 @@
 /**
  * The store and the embedded queue on SQLite.
  *
- * @packageDocumentation
+ * @module @pathfinder/webhooks/sqlite
  */
 
 export type { SqliteDatabase, SqliteStatement, SqliteValue } from './driver.ts';
