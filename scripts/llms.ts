@@ -34,6 +34,12 @@ export function guidesOf(index: string): readonly Guide[] {
   });
 }
 
+/** `typedoc.json` → `projectDocuments`: the guides of the site, in the order of the index. */
+export function projectDocuments(): string[] {
+  const files = guidesOf(readFileSync(join(root, 'docs/README.md'), 'utf8')).map(({ file }) => `docs/${file}`);
+  return [...new Set(files)];
+}
+
 /** The text of `llms.txt`. */
 export function llmsText(guides: readonly Guide[]): string {
   const sections = [...new Set(guides.map(({ section }) => section))];

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { entries, exportsField, importsField, knipEntries, pathsField, typesVersionsField } from './entries.ts';
+import { projectDocuments } from './llms.ts';
 
 update('package.json', (manifest) => {
   Object.assign(manifest, { exports: exportsField(), imports: importsField(), typesVersions: typesVersionsField() });
@@ -9,6 +10,7 @@ update('tsconfig.json', (config) => {
 });
 update('typedoc.json', (config) => {
   config.entryPoints = Object.values(entries);
+  config.projectDocuments = projectDocuments();
 });
 update('knip.json', (config) => {
   config.entry = knipEntries();

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
 import { PATHFINDER_API_ERROR_CODES, PathfinderApiError } from '@pathfinder/webhooks/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { guidesOf, llmsText } from '../scripts/llms.ts';
+import { guidesOf, llmsText, projectDocuments } from '../scripts/llms.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const pages = [
@@ -80,6 +80,7 @@ describe('the documentation', () => {
     expect([...new Set(guides.map(({ file }) => file))].sort()).toEqual(pagesOfDocs.sort());
     expect(guides.filter(({ question }) => !question.includes('?'))).toEqual([]);
     expect(new Set(guides.map(({ section }) => section)).size).toBe(5);
+    expect(JSON.parse(read('typedoc.json')).projectDocuments).toEqual(projectDocuments());
     const llms = llmsText(guides);
     for (const { file } of guides) expect(llms).toContain(`](guides/${file}): `);
   });
