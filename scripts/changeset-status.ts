@@ -1,16 +1,20 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { announcesChange, changesetsIn } from './changesets.ts';
 
 // `changeset status` compares with a base branch, which a shallow clone or one without a remote may lack.
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8')) as { version: string };
-const pending = readdirSync(`${root}.changeset`).filter((file) => file.endsWith('.md') && file !== 'README.md');
-const malformed = pending.filter((file) => !isChangeset(readFileSync(`${root}.changeset/${file}`, 'utf8')));
+const changesets = changesetsIn(`${root}.changeset`);
+const pending = changesets.map(({ file }) => file);
+const malformed = changesets.filter(({ bump }) => bump === undefined).map(({ file }) => file);
 const lastTag = git('describe', '--tags', '--abbrev=0');
 
 if (malformed.length > 0) {
   refuse(`Not a changeset: ${malformed.join(', ')}. It names this package and patch, minor or major, then says why.`);
+} else if (lastTag && git('diff', '--quiet', lastTag, '--', 'api') === undefined && !announcesChange(changesets)) {
+  refuse(`The public interface changed since ${lastTag}, and no changeset of a minor or major version says so.`);
 } else if (pending.length > 0) {
   console.log(`Pending: ${pending.join(', ')}`);
 } else if (lastTag === undefined) {
@@ -21,11 +25,6 @@ if (malformed.length > 0) {
   refuse(`src changed since ${lastTag} without a changeset: run \`npx changeset\`.`);
 } else {
   console.log(`src is as in ${lastTag}.`);
-}
-
-function isChangeset(text: string): boolean {
-  // An empty front matter is how `changeset --empty` says that nothing is to be released.
-  return /^---\r?\n(?:(["'])@pathfinder\/webhooks\1: (?:patch|minor|major)\r?\n)?---\r?\n/.test(text);
 }
 
 function refuse(reason: string): void {
