@@ -6,7 +6,17 @@ const MODULE = ['js', 'cjs', 'd.ts', 'd.cts'];
 // What the bundler shares between entries, named by its content.
 const SHARED = /^dist\/[a-z][a-z-]*-[\w-]{8}\.(?:c?js|d\.c?ts)$/;
 const LICENSES = ['LICENSE', 'dist/cli.LICENSE.txt', 'dist/hmac/portable.LICENSE.txt'];
-const BESIDE = ['package.json', 'README.md', ...LICENSES, 'dist/cli.js'];
+const SKILL = [
+  'SKILL',
+  ...['durability', 'frameworks', 'testing', 'troubleshooting'].map((name) => `references/${name}`),
+];
+const BESIDE = [
+  'package.json',
+  'README.md',
+  ...SKILL.map((name) => `skills/pathfinder-webhooks/${name}.md`),
+  ...LICENSES,
+  'dist/cli.js',
+];
 
 /** What is wrong with the list of files of a tarball, in sentences. None: it is what a release holds, no more and no less. */
 export function problemsOf(files: readonly string[], names = [...Object.keys(entries).map(builtName)]): string[] {

@@ -1,5 +1,5 @@
 // Every block of README.md and docs/ that receives is run, and sent what the world sends.
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { RequestListener, Server } from 'node:http';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +13,7 @@ import { accepted, forged, refused, signed } from './adapters/harness.ts';
 import { listenAt } from './adapters/listen.ts';
 import { sendRaw } from './adapters/raw-client.ts';
 import { bodyOf, SECRET } from './support/deliver.ts';
+import { PAGES } from './support/pages.ts';
 import { testPostgres } from './support/services/postgres.ts';
 import { testRedis } from './support/services/redis.ts';
 import { describeWith } from './support/services/services.ts';
@@ -62,17 +63,15 @@ const WAYS: readonly (readonly [word: string, serve: (block: Module) => Promise<
 ];
 
 type Receive = (incoming: object) => Promise<WebhookReply>;
+type Check = () => Promise<readonly number[]>;
 type CreateApp = (webhooks: WebhookHandler) => RequestListener;
 type CreateWebhooks = (secret: string, sendMail: () => Promise<void>) => WebhookHandler;
 
-const pages = [
-  'README.md',
-  ...readdirSync(join(root, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
-];
 const MOUNTS = /\bto[A-Z]\w+\(webhooks\)|webhooks\.receive\(/;
 const HANDLES = /\bnew WebhookHandler\(|\bwebhooks\.on\(/;
 // The blocks of docs/testing.md that are tests are run by their runners: `npm run recipes`.
-const blocks = pages.flatMap(blocksOf).filter(({ code }) => !/\btest\('/.test(code));
+const delivering = PAGES.flatMap(blocksOf).filter(({ code }) => code.includes('export async function check('));
+const blocks = PAGES.flatMap(blocksOf).filter((block) => !/\btest\('|function check\(/.test(block.code));
 const snippets = blocks.filter(({ code }) => MOUNTS.test(code));
 const handlers = blocks.filter(({ code }) => HANDLES.test(code) && !MOUNTS.test(code));
 
@@ -127,6 +126,8 @@ it('the pages have blocks that make a handler or give it work, of every kind', (
     'docs/retries.md',
     'docs/sqlite.md',
     'docs/testing.md',
+    'skills/pathfinder-webhooks/SKILL.md',
+    'skills/pathfinder-webhooks/references/durability.md',
   ]);
   expect(handlers.length).toBeGreaterThanOrEqual(13);
 });
@@ -206,6 +207,11 @@ async function takesAndRefuses(page: string, code: string): Promise<void> {
   // Without a handler there is nothing to remember, except in a queue, which keeps what it has acknowledged.
   expect(await send(signed(body))).toEqual(accepted(queued || runs > 0 ? 'duplicate' : 'unhandled'));
 }
+
+it('the block of the skill that tests a receiver sees it accept, recognise and refuse', async () => {
+  const statuses = delivering.map(async ({ page, code }) => ((await load(page, code)).check as Check)());
+  expect(await Promise.all(statuses)).toEqual([[200, 200, 401, 401]]);
+});
 
 describe.each(snippets)('$place', ({ page, code }) => {
   it('takes a delivery, and refuses what it must', async () => {

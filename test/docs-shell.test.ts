@@ -1,5 +1,5 @@
 // Every command line of the package that README.md and docs/ show: its options exist, and it runs.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { WebhookHandler } from '@pathfinder/webhooks';
@@ -10,13 +10,10 @@ import { commandNames } from '../src/cli/program.ts';
 import { listenAt } from './adapters/listen.ts';
 import { commandLine, emptyFolder, SECRET } from './support/command-line.ts';
 import { recordingLogger, sign } from './support/deliver.ts';
+import { PAGES } from './support/pages.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const PATH = '/webhooks/pathfinder';
-const pages = [
-  'README.md',
-  ...readdirSync(join(root, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
-];
 
 interface Shown {
   readonly page: string;
@@ -37,7 +34,7 @@ function linesOf(page: string): Shown[] {
   ];
 }
 
-const lines = pages.flatMap(linesOf).filter(({ line }) => !line.startsWith('<command>'));
+const lines = PAGES.flatMap(linesOf).filter(({ line }) => !line.startsWith('<command>'));
 const longestFirst = [...commandNames()].sort((a, b) => b.length - a.length);
 
 /** What is wrong with a command line, in sentences. */

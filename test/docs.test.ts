@@ -6,13 +6,10 @@ import { WEBHOOK_ERROR_CODES, WebhookError } from '@pathfinder/webhooks';
 import { PATHFINDER_API_ERROR_CODES, PathfinderApiError } from '@pathfinder/webhooks/client';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { guidesOf, llmsText, projectDocuments } from '../scripts/llms.ts';
+import { PAGES } from './support/pages.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pages = [
-  'README.md',
-  'src/README.md',
-  ...readdirSync(join(root, 'docs')).flatMap((name) => (name.endsWith('.md') ? [`docs/${name}`] : [])),
-];
+const pages = [...PAGES, 'src/README.md'];
 
 const read = (page: string) => readFileSync(join(root, page), 'utf8');
 

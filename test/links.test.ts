@@ -14,7 +14,7 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
   encoding: 'utf8',
 });
 const files = tracked.split('\n').filter(isThere);
-const pages = files.filter((file) => /^(?:[^/]+|docs\/[^/]+|src\/[^/]+|\.github\/[^/]+)\.md$/.test(file));
+const pages = files.filter((file) => /^(?:[^/]+|(?:docs|src|\.github)\/[^/]+|skills\/.+)\.md$/.test(file));
 const sources = files.filter((file) => /^(?:src|examples|bench|scripts)\/.*\.(?:ts|tsx)$/.test(file));
 
 /** The anchors that GitHub gives the headings of a page. */

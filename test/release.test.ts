@@ -10,6 +10,10 @@ const modules = ['index', 'hmac/node', 'hmac/portable', 'hmac/workerd'].flatMap(
 );
 const whole = [
   ...['package.json', 'README.md', 'LICENSE', 'dist/hmac/portable.LICENSE.txt'],
+  ...[
+    'SKILL.md',
+    ...['durability', 'frameworks', 'testing', 'troubleshooting'].map((name) => `references/${name}.md`),
+  ].map((name) => `skills/pathfinder-webhooks/${name}`),
   ...['dist/cli.js', 'dist/cli.LICENSE.txt'],
   ...modules,
   ...['dist/chunk-A5423LSN.js', 'dist/chunk-A5423LSN.cjs', 'dist/read-node-body-BSSLaiEV.d.cts'],
