@@ -46,10 +46,10 @@ describe('the package', () => {
     expect(Object.keys(core).filter((name) => /^sign|Signer/.test(name))).toEqual([]);
   });
 
-  it('brings zod alone, runs nothing when it is installed, and ships nothing but dist', () => {
+  it('brings zod alone, runs nothing when it is installed, and ships nothing but dist and the skill', () => {
     expect(Object.keys(manifest.dependencies ?? {})).toEqual(['zod']);
     expect(Object.keys(manifest.scripts ?? {}).filter((name) => /install|^prepare$|^postpack$/.test(name))).toEqual([]);
-    expect(manifest.files).toEqual(['dist']);
+    expect(manifest.files).toEqual(['dist', 'skills']);
     expect(readFileSync(`${root}package-lock.json`, 'utf8')).not.toContain('"resolved": "http');
   });
 });
