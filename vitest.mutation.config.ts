@@ -22,6 +22,7 @@ const inProcess = [
   'run/guarded-signal',
   'run/deadlines',
   'run/contexts',
+  'report/observer',
   'stop',
   'options',
   'run/open-deliveries',

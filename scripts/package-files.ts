@@ -1,7 +1,7 @@
 import { posix } from 'node:path';
 import { builtName, entries } from './entries.ts';
 
-const MOST_PACKED_BYTES = 440_000;
+const MOST_PACKED_BYTES = 460_000;
 const MODULE = ['js', 'cjs', 'd.ts', 'd.cts'];
 // What the bundler shares between entries, named by its content.
 const SHARED = /^dist\/[a-z][a-z-]*-[\w-]{8}\.(?:c?js|d\.c?ts)$/;

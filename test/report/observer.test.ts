@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { createHash } from 'node:crypto';
 import { channel, tracingChannel } from 'node:diagnostics_channel';
 import type {
   HandlerTrace,
@@ -8,11 +9,13 @@ import type {
   WebhookHandlerOptions,
   WebhookTelemetry,
 } from '@pathfinder/webhooks';
-import { WebhookHandler } from '@pathfinder/webhooks';
+import { memoryStore, WebhookHandler } from '@pathfinder/webhooks';
 import { memoryQueue } from '@pathfinder/webhooks/testing';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { answered, bodyOf, deliveryOf, refused, SECRET } from '../support/deliver.ts';
+import { answered, bodyOf, deliveryOf, RETRY, refused, SECRET } from '../support/deliver.ts';
 import { gate, receiverWith } from '../support/receiver.ts';
+
+const hashOf = (body: Uint8Array) => createHash('sha256').update(body).digest('hex');
 
 type Kind = 'receive' | 'process' | 'handler';
 
@@ -297,6 +300,34 @@ describe('telemetry', () => {
       true,
       undefined,
     ]);
+  });
+
+  it('sees that the store could not be told, and of which event', async () => {
+    const { telemetry, ended } = recordingTelemetry();
+    const store = { ...memoryStore(), complete: () => Promise.reject(new Error('down')) };
+    const { webhooks, receive } = receiverWith({ ...NOW, telemetry, store });
+    webhooks.on('*', () => undefined, { name: 'welcome' });
+    expect(await receive()).toEqual(refused(503, 'store_unavailable', RETRY));
+    const error = expect.objectContaining({ code: 'store_unavailable' });
+    const { apiVersion, ...unread } = processTrace({ error });
+    expect(ended).toEqual([
+      ['handler', { ...EVENT, handlerName: 'welcome', attempt: 1 }],
+      ['process', unread],
+      ['receive', { ...EVENT, ...RECEIVED, outcome: 'rejected', error }],
+    ]);
+  });
+
+  it('sees a conflict, and that an event is running elsewhere', async () => {
+    const { telemetry, ended } = recordingTelemetry();
+    const store = memoryStore();
+    await store.claim('evt_2', { leaseMs: 30_000, bodyHash: hashOf(bodyOf({ id: 'evt_2' })) });
+    const { webhooks, receive } = receiverWith({ telemetry, store });
+    webhooks.on('*', () => undefined, { name: 'welcome' });
+    await receive();
+    expect((await receive({ api_version: '2.0' })).status).toBe(409);
+    expect((await receive({ id: 'evt_2' })).status).toBe(503);
+    const outcomes = ended.filter(([kind]) => kind === 'process').map(([, trace]) => (trace as ProcessTrace).outcome);
+    expect(outcomes).toEqual(['processed', 'conflict', 'in_progress']);
   });
 
   it('sees what `handle` receives as well', async () => {
