@@ -82,7 +82,7 @@ describe('the documentation', () => {
     for (const { file } of guides) expect(llms).toContain(`](guides/${file}): `);
   });
 
-  it('would be caught with a page that no question leads to', () => {
+  it('is read with its sections, its questions and the pages that answer them', () => {
     expect(guidesOf('| **Begin** | |\n| How? | [one](one.md), and [two](two.md) |')).toEqual([
       { section: 'Begin', question: 'How?', title: 'one', file: 'one.md' },
       { section: 'Begin', question: 'How?', title: 'two', file: 'two.md' },

@@ -56,7 +56,7 @@ describe('npm run demo', () => {
     const { child, lines } = start([fileURLToPath(new URL('./support/demo-twins/run.ts', import.meta.url)), twin]);
     const [code] = await once(child, 'close');
     const marked = lines.all.filter((line) => line.startsWith('  ✗')).map((line) => line.slice(5, 49).trim());
-    // What a kill cuts off is a matter of the moment, and with these faults it may be nothing.
+    // A kill cuts off whatever is at work in its moment, and with these faults that may be nothing.
     const ofTheMoment = ['runs cut off and made again', 'deliveries without a reply, made again'];
     expect(marked.filter((line) => !ofTheMoment.includes(line))).toEqual(wrong);
     const { length } = marked;

@@ -14,7 +14,15 @@ import {
   type TracerProvider,
   trace as traces,
 } from '@opentelemetry/api';
-import type { HandlerTrace, ObservedReceiver, ProcessTrace, ReceiveTrace, WebhookTelemetry } from '../index.ts';
+import type {
+  HandlerFailure,
+  HandlerTrace,
+  ObservedReceiver,
+  ProcessTrace,
+  ReceiveTrace,
+  WebhookTelemetry,
+} from '../index.ts';
+import { checkNames, type OptionNames } from '../shared/check.ts';
 import { Labels, type TypeLabels, withError } from './labels.ts';
 import { Metering } from './metering.ts';
 import { formatTraceparent, parseTraceparent } from './traceparent.ts';
@@ -38,18 +46,22 @@ export interface OtelOptions {
   readonly bodySize?: boolean | undefined;
 }
 
+const NAMES: OptionNames<OtelOptions> = { tracerProvider: true, meterProvider: true, attributes: true, bodySize: true };
+
 /**
  * Traces and metrics of a `WebhookHandler`, as its option `telemetry`. An event that runs before its reply is a child of the
  * active span, which is the request's where HTTP is instrumented; one from a queue is a root, linked to the request that
  * received it. Handlers run inside their span. No body, id or error message is in any measurement, and none but the event's
  * id in a span. Names, units and alerts: docs/observability.md.
  *
+ * @throws TypeError for a name that is no option.
  * @example
  * ```ts
  * const webhooks = new WebhookHandler({ secret, telemetry: otel() });
  * ```
  */
 export function otel(options: OtelOptions = {}): WebhookTelemetry {
+  checkNames('otel', options, NAMES);
   return new OtelTelemetry(options);
 }
 
@@ -85,7 +97,7 @@ class OtelTelemetry implements WebhookTelemetry {
     run();
     return () => {
       const { eventType, created, receivedAtMs, outcome = 'rejected', failures, error } = trace;
-      const errorType = this.#errorType(error ?? failures?.[0]?.error);
+      const errorType = this.#errorType(error, failures);
       if (error && errorType) request?.setAttribute('error.type', errorType);
       const { deliveries, deliveryAge } = this.#metering.instruments;
       if (eventType === undefined) {
@@ -112,7 +124,7 @@ class OtelTelemetry implements WebhookTelemetry {
     runInside(span, parent, run);
     return () => {
       const seconds = (performance.now() - startedAtMs) / 1000;
-      const errorType = isPoison(trace) ? POISON : this.#errorType(trace.error ?? trace.failures?.[0]?.error);
+      const errorType = isPoison(trace) ? POISON : this.#errorType(trace.error, trace.failures);
       noteRun(span, trace, labels);
       end(span, errorType);
       this.#measureRun(trace, labels, errorType, seconds);
@@ -154,8 +166,10 @@ class OtelTelemetry implements WebhookTelemetry {
     if (outcome === 'dead' && failures.length > 0) deadLetters.add(1, withError(labels.typed, errorType));
   }
 
-  #errorType(error: unknown): string | undefined {
-    return error === undefined ? undefined : this.#labels.errorType(error);
+  /** Of what failed as a whole, else of the first handler that did. */
+  #errorType(error: unknown, [first]: readonly HandlerFailure[] = []): string | undefined {
+    if (error !== undefined) return this.#labels.errorType(error);
+    return first && this.#labels.errorType(first.error);
   }
 }
 

@@ -41,11 +41,12 @@ const handlerEnded = /* @__PURE__ */ diagnostics?.channel(HANDLER_ENDED);
 const refused = /* @__PURE__ */ diagnostics?.channel('pathfinder.webhooks.rejected');
 
 /** The tracing channels, by what they tell of. Absent where the runtime has none. */
-const tracingChannels = /* @__PURE__ */ {
-  receive: diagnostics?.tracingChannel?.('pathfinder.webhooks.receive'),
-  process: diagnostics?.tracingChannel?.('pathfinder.webhooks.process'),
-  handler: diagnostics?.tracingChannel?.('pathfinder.webhooks.handler'),
-} as const;
+const tracingChannels = /* @__PURE__ */ openTracingChannels();
+
+function openTracingChannels() {
+  const open = (kind: string) => diagnostics?.tracingChannel?.(`pathfinder.webhooks.${kind}`);
+  return { receive: open('receive'), process: open('process'), handler: open('handler') };
+}
 
 /** Whether anybody listens to this kind of work. */
 export function isListenedTo(kind: keyof typeof tracingChannels): boolean {

@@ -97,7 +97,7 @@ export class Observer {
       if (started) return;
       started = true;
       try {
-        value = isListenedTo(kind) ? runOnChannel(kind, trace, () => work(end)) : work(end);
+        value = runOnChannel(kind, trace, () => work(end));
       } catch (error) {
         thrown = { error };
       }

@@ -68,20 +68,21 @@ function runObserved(run: HandlerRun, number: number, event: ReceivedWebhookEven
   const { name: handlerName } = run.registration;
   const trace = { eventId, eventType, tenant: job.tenant, handlerName, attempt: number, error: undefined };
   return core.observer.around('handler', trace, (end) => {
-    // A handler that hangs is told of at its deadline.
+    // A handler that hangs is told of at its deadline. One that throws nothing has failed all the same.
     run.whenLate = end;
+    const fail = (error: unknown) => end(error === undefined ? new Error('The handler threw undefined.') : error);
     try {
       const running = runUnobserved(run, number, event);
       if (!running) end();
       return running?.then(
         () => void end(),
         (error) => {
-          end(error);
+          fail(error);
           throw error;
         },
       );
     } catch (error) {
-      end(error);
+      fail(error);
       throw error;
     }
   });

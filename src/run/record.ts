@@ -118,6 +118,8 @@ async function fail(
   const isDead = outcome.status === 'dead';
   const next: FailOptions = isDead ? { dead: 'failed' } : nextRun(execution, outcome.retryInMs);
   let failed = true;
+  // The mark is for telemetry alone: where it cannot be made, the event is dead nonetheless.
+  if (isDead) await tell(execution, () => checkpoints.markDead());
   await tell(execution, async () => {
     for (const result of results) {
       if (result.status !== 'failed') continue;
@@ -125,7 +127,7 @@ async function fail(
       const ends = core.policy.mayDie && !isDead && !mayRunAgain(execution, result);
       if (ends) await checkpoints.markEnded(result.registration, describeError(result.error));
     }
-    await (isDead ? checkpoints.markDead() : checkpoints.beginFailures());
+    if (!isDead) await checkpoints.beginFailures();
     failed = await core.store.fail(lease.key, lease.token, { ...next, error });
   });
   // A note that came too late says the same as `fail` would have: the event is somebody else's.

@@ -117,6 +117,16 @@ describe('an event that runs before its reply', () => {
     expect(JSON.stringify([data, spans().map(shapeOf)])).not.toContain('ada');
   });
 
+  it('that fails without an error has failed all the same', async () => {
+    const { webhooks, receive, spans, collect } = observed({ retry: { attempts: 1 } });
+    webhooks.on('*', () => Promise.reject(undefined), { name: 'silent' });
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    expect(spans().map(({ status }) => status)).toEqual([ERROR, ERROR]);
+    expect(pointsOf(await collect(), 'messaging.client.consumed.messages')).toEqual([
+      { attributes: { ...MESSAGE, 'error.type': '_OTHER' }, value: 1 },
+    ]);
+  });
+
   it('says that a handler was late', async () => {
     const { webhooks, receive, spans } = observed({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
     const late = gate();
@@ -338,9 +348,8 @@ describe('what is counted', () => {
     const errors = pointsOf(await collect(), 'pathfinder.webhooks.deliveries').map(
       ({ attributes }) => attributes['error.type'],
     );
-    // What is thrown as `undefined` has no type.
-    expect(errors.slice(0, 5)).toEqual(['Error', 'String', undefined, '_OTHER', 'Error0']);
-    expect(errors).toHaveLength(52);
+    expect(errors.slice(0, 4)).toEqual(['Error', 'String', '_OTHER', 'Error0']);
+    expect(errors).toHaveLength(51);
   });
 
   it('has no word of the body, the secret or the signature anywhere', async () => {
@@ -395,6 +404,13 @@ describe('the providers', () => {
     webhooks.on('*', () => void active.push(trace.getActiveSpan()));
     expect(await receive()).toEqual(answered('processed', 1));
     expect(active).toEqual([undefined]);
+  });
+
+  it('under another name than the options have are refused', () => {
+    const misspelt = { tracer: undefined } as object;
+    expect(() => otel(misspelt)).toThrow(
+      new TypeError('otel has no option `tracer`. It knows tracerProvider, meterProvider, attributes, bodySize.'),
+    );
   });
 
   it('that are broken lose no event', async () => {

@@ -360,7 +360,7 @@ function startAndThrowAtTheEnd(_: object, run: () => void): () => void {
   return throwing;
 }
 
-// What a hook in JavaScript may do against its type.
+// Hooks that a program in JavaScript may have, against the type.
 const reject = (() => Promise.reject(new Error('telemetry is broken'))) as unknown as () => undefined;
 const hang = (() => new Promise(() => undefined)) as unknown as () => undefined;
 

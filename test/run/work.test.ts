@@ -254,6 +254,15 @@ describe('with a queue', () => {
     expect([errors, webhooks.metrics.getStats().deadLetters]).toEqual([[], 0]);
   });
 
+  it('an event dies although the mark of that, which telemetry reads, cannot be made', async () => {
+    const store = { ...memoryStore(), checkpoint: () => Promise.reject(new Error('no room')) };
+    const { receive, run, webhooks } = await receiver({ retry: { attempts: 1 } }, handQueue({ store }));
+    webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'failing' });
+    await receive();
+    expect(await run()).toEqual({ kind: 'dead', error: new Error('no') });
+    expect(await store.get('evt_1')).toMatchObject({ state: 'dead', reason: 'failed' });
+  });
+
   it('a handler that outlives its lease and then fails tells nobody that the event has failed', async () => {
     const told: unknown[] = [];
     const errorHandler = new WebhookErrorHandler({
