@@ -259,7 +259,7 @@ async function load(page: string, code: string): Promise<Module> {
     .replace(/^declare function (toWebRequest)\(.*$/m, 'const $1 = (event: unknown) => event as Request;')
     .replace(/^declare function (parse\w+)\(.*$/m, 'const $1 = JSON.parse;')
     .replace(/^declare const (\w+): .*$/m, 'const $1 = async (options: object) => JSON.stringify(options);')
-    .replaceAll("sqliteQueue('.", `sqliteQueue('${own}`)
+    .replace(/\b(sqliteQueue|sqliteStore)\('\./g, `$1('${own}`)
     .replace(/'whsec_[^']+'/, `'${SECRET}'`)
     .replace(/^const webhooks = /m, 'export const webhooks = ')
     .replace(/^import { webhooks } .*$/m, '$&\nexport { webhooks };');
