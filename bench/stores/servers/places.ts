@@ -8,7 +8,7 @@ import { importBuiltEngines } from '../../built.ts';
 
 export const SILENT = { debug() {}, info() {}, warn() {}, error() {} };
 
-/** A Redis of the bench's own that appends to a file, and what is made on it. */
+/** A Redis of the bench's own that appends to a file, and syncs it each second as most do, and what is made on it. */
 export interface RedisPlace {
   readonly client: Redis;
   readonly connection: { readonly host: string; readonly port: number; readonly maxRetriesPerRequest: null };
@@ -19,7 +19,7 @@ export interface RedisPlace {
 
 export async function onRedis(): Promise<RedisPlace> {
   const { redis, bullmq } = await importBuiltEngines();
-  const server = await startRedis();
+  const server = await startRedis(['--appendfsync', 'everysec']);
   const connection = { host: '127.0.0.1', port: server.port, maxRetriesPerRequest: null } as const;
   const client = new Redis(connection);
   return {

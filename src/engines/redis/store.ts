@@ -39,8 +39,9 @@ const listening = new WeakSet<object>();
 /**
  * Remembers events in Redis 6.2 or later, or a server that speaks like it, which any number of machines may share. One hash is
  * one event, changed by one script on one key, so a cluster will do; leases are measured by the server's clock. It is as durable
- * as the server: with `appendonly yes` a crash of the machine may lose the last second, and a failover what had not reached the
- * replica, so that what was acknowledged or done then is run again or lost. Versions of entities (`isStale`) are kept for good.
+ * as the server: with `appendonly yes` a crash of it or its machine may lose the last two seconds, unless `appendfsync` is
+ * `always`, and a failover what had not reached the replica, so that what was acknowledged or done then is run again or lost.
+ * Versions of entities (`isStale`) are kept for good.
  *
  * @param client - Of ioredis or of node-redis, a cluster too. It stays the caller's to close.
  * @throws TypeError for options that make no sense, and for what is no client.
