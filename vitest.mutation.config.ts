@@ -6,6 +6,7 @@ const inProcess = [
   'verify',
   'parse',
   'run/process',
+  'run/checkpoints',
   'run/dispatch',
   'handler',
   'outcome',

@@ -72,8 +72,9 @@ export class Checkpoints {
     if (this.#claim.failures === 0) return undefined;
     const marks = this.#numbersOf('!');
     const ends = this.#numbersOf(`${id}/!`);
+    // Of none, the greatest is below any mark.
     const last = Math.max(...ends);
-    if (ends.length === 0 || last < Math.max(0, ...marks)) return undefined;
+    if (last < Math.max(0, ...marks)) return undefined;
     return Object.assign(new Error(this.#steps[`${id}/!${last}`]), { name: 'Earlier failure' });
   }
 
@@ -91,7 +92,7 @@ export class Checkpoints {
 
   /** The event is about to be dead: if it is run again, that is a replay. @throws LeaseLostError, and whatever the store throws. */
   async markDead(): Promise<void> {
-    if (!wasDead(this.#claim)) await this.#save(DEAD, '');
+    await this.#save(DEAD, '');
   }
 
   #numbersOf(prefix: string): readonly number[] {

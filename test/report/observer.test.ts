@@ -98,6 +98,24 @@ describe('the diagnostics channels', () => {
     ]);
   });
 
+  it('tell of a handler that throws nothing before its first await that it has failed', async () => {
+    const handlers = listen('handler');
+    const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
+    const nothing: unknown = undefined;
+    webhooks.on(
+      '*',
+      () => {
+        throw nothing;
+      },
+      { name: 'failing' },
+    );
+    expect(await receive()).toEqual(answered('failed', 1, 1, 500));
+    const error = new Error('The handler threw undefined.');
+    expect(handlers.filter(([name]) => name === 'error')).toEqual([
+      ['error', { ...EVENT, handlerName: 'failing', attempt: 1, error }],
+    ]);
+  });
+
   it('tell of a forged delivery nothing but why it was refused', async () => {
     const heard: unknown[] = [];
     const rejected = channel('pathfinder.webhooks.rejected');

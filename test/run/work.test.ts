@@ -1,91 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import {
   memoryStore,
-  type NoEventSchemas,
   NonRetryableError,
-  type QueuedDelivery,
-  type QueueWork,
   RetryAfterError,
   WebhookErrorHandler,
   WebhookHandler,
-  type WebhookHandlerOptions,
-  type WebhookQueue,
-  type WorkOutcome,
 } from '@pathfinder/webhooks';
 import { describe, expect, it } from 'vitest';
 import { answered, bodyOf, deliveryOf, recordingLogger, refused, SECRET } from '../support/deliver.ts';
-
-/** A queue by hand: the test decides when a delivery is worked off. */
-function handQueue(parts: Partial<WebhookQueue> = {}) {
-  let nowMs = 1_709_280_000_000;
-  const store = memoryStore({ now: () => nowMs });
-  const waiting: QueuedDelivery[] = [];
-  const calls: unknown[] = [];
-  let work: QueueWork | undefined;
-  const queue: WebhookQueue = {
-    durable: false,
-    shared: false,
-    store,
-    async enqueue(delivery) {
-      waiting.push(delivery);
-      return 'accepted';
-    },
-    async start(given, options) {
-      work = given;
-      calls.push(['start', options]);
-    },
-    async stop(options) {
-      calls.push(['stop', options]);
-    },
-    async drain(given, options) {
-      calls.push(['drain', options]);
-      for (const delivery of waiting.splice(0)) await given(delivery, 1, new AbortController().signal);
-      return 1;
-    },
-    deadLetters: { list: async () => [], get: async () => undefined, replay: async () => 0, discard: async () => 0 },
-    stats: async () => ({ ready: 0, active: 0, delayed: 0, dead: 0, unhandled: 0, oldestReadyMs: 0 }),
-    ...parts,
-  };
-  return {
-    queue,
-    store,
-    waiting,
-    calls,
-    wait(ms: number) {
-      nowMs += ms;
-    },
-    run(signal = new AbortController().signal): Promise<WorkOutcome> {
-      const [delivery] = waiting;
-      if (!work || !delivery) throw new Error('nothing to run');
-      return work(delivery, 1, signal);
-    },
-  };
-}
-
-async function receiver(options: Partial<WebhookHandlerOptions> = {}, hand = handQueue()) {
-  const logger = recordingLogger();
-  const errors: unknown[] = [];
-  const webhooks = new WebhookHandler({
-    secret: SECRET,
-    queue: hand.queue,
-    logger,
-    onError: (error: unknown) => void errors.push(error),
-    ...options,
-  } as WebhookHandlerOptions<NoEventSchemas>);
-  let started = false;
-  return {
-    ...hand,
-    webhooks,
-    async run(signal?: AbortSignal) {
-      if (!started) await webhooks.start({ concurrency: 3 });
-      started = true;
-      return hand.run(signal);
-    },
-    logger,
-    errors,
-    receive: (overrides = {}, more = {}) => webhooks.receive(deliveryOf(bodyOf(overrides), more)),
-  };
-}
+import { handQueue, queueReceiver } from '../support/hand-queue.ts';
 
 const NO_HANDLERS = 'Register handlers with on() first: else every queued event would become a dead letter.';
 const STARTED = 'The workers run: call on() and off() before start(), or after stop().';
@@ -93,7 +16,7 @@ const queued = answered('queued', 0, 0, 202);
 
 describe('with a queue', () => {
   it('a delivery is kept with its exact bytes and few of its headers, whatever is registered', async () => {
-    const { receive, waiting, webhooks, calls } = await receiver();
+    const { receive, waiting, webhooks, calls } = await queueReceiver();
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     const headers = {
       'content-type': 'text/plain',
@@ -132,13 +55,13 @@ describe('with a queue', () => {
   it('a duplicate, a revival and a conflict are what the queue says they are', async () => {
     const answers = ['duplicate', 'revived', 'conflict'] as const;
     for (const [i, reply] of [answered('duplicate'), queued, refused(409, 'id_conflict')].entries()) {
-      const { receive } = await receiver({}, handQueue({ enqueue: async () => answers[i] ?? 'accepted' }));
+      const { receive } = await queueReceiver({}, handQueue({ enqueue: async () => answers[i] ?? 'accepted' }));
       expect(await receive()).toEqual(reply);
     }
   });
 
   it('an event is worked off, once', async () => {
-    const { receive, run, store, webhooks } = await receiver();
+    const { receive, run, store, webhooks } = await queueReceiver();
     let runs = 0;
     webhooks.on('*', () => void runs++);
     await receive();
@@ -148,7 +71,7 @@ describe('with a queue', () => {
   });
 
   it('an event that nobody handles is kept for that reason, which is counted, and told once for each type', async () => {
-    const { receive, run, store, waiting, webhooks, logger } = await receiver();
+    const { receive, run, store, waiting, webhooks, logger } = await queueReceiver();
     webhooks.on('user.deleted', () => undefined);
     for (const id of ['evt_1', 'evt_2', 'evt_3']) {
       await receive({ id, ...(id === 'evt_3' && { type: 'team.created' }) });
@@ -166,7 +89,7 @@ describe('with a queue', () => {
 
   it('an event that nobody handles is not said to be unhandled when another worker has it now', async () => {
     const store = { ...memoryStore(), leaseMs: 5000, fail: async () => false };
-    const { receive, run, webhooks } = await receiver({}, handQueue({ store }));
+    const { receive, run, webhooks } = await queueReceiver({}, handQueue({ store }));
     webhooks.on('user.deleted', () => undefined);
     await receive();
     expect(await run()).toEqual({ kind: 'retry', inMs: 5000 });
@@ -180,7 +103,7 @@ describe('with a queue', () => {
       scheduleRetry: () => told.push('never'),
       logger: recordingLogger(),
     });
-    const { receive, run, wait, store, webhooks } = await receiver({
+    const { receive, run, wait, store, webhooks } = await queueReceiver({
       retry: { schedule: [1000], attempts: 3, jitter: 'none' },
       errorHandler,
     });
@@ -214,7 +137,7 @@ describe('with a queue', () => {
       [new RetryAfterError('later', 5000), { kind: 'retry', inMs: 5000 }],
       [new NonRetryableError('never'), { kind: 'dead' }],
     ] as const) {
-      const { receive, run, webhooks } = await receiver({ retry: { jitter: 'none' } });
+      const { receive, run, webhooks } = await queueReceiver({ retry: { jitter: 'none' } });
       webhooks.on('*', () => Promise.reject(error));
       await receive();
       expect(await run()).toEqual({ ...outcome, error });
@@ -222,7 +145,7 @@ describe('with a queue', () => {
   });
 
   it('a payload that takes its process down dies in the end, and a deploy does not count as its failure', async () => {
-    const { receive, run, wait, store, webhooks, errors, logger } = await receiver();
+    const { receive, run, wait, store, webhooks, errors, logger } = await queueReceiver();
     webhooks.on('*', () => undefined);
     await receive();
     const bodyHash = (await import('node:crypto')).createHash('sha256').update(bodyOf()).digest('hex');
@@ -234,7 +157,7 @@ describe('with a queue', () => {
       kind: 'dead',
       error: new Error('Its last 10 runs ended without a word: each took its process down.'),
     });
-    expect(await store.get('evt_1')).toMatchObject({ state: 'dead', reason: 'poison' });
+    expect(await store.get('evt_1')).toMatchObject({ state: 'dead', reason: 'poison', steps: { '!dead': '' } });
     const error = new Error('Its last 10 runs ended without a word: each took its process down.');
     expect(errors).toEqual([error]);
     expect(logger.lines).toContainEqual({
@@ -247,7 +170,7 @@ describe('with a queue', () => {
   it('a payload that takes its process down is told by nobody who has lost the event meanwhile', async () => {
     const acquired = { status: 'acquired', token: 't', attempt: 11, claims: 11, failures: 0, steps: {} } as const;
     const store = { ...memoryStore(), claim: async () => acquired, fail: async () => false };
-    const { receive, run, webhooks, errors } = await receiver({}, handQueue({ store }));
+    const { receive, run, webhooks, errors } = await queueReceiver({}, handQueue({ store }));
     webhooks.on('*', () => undefined);
     await receive();
     expect(await run()).toEqual({ kind: 'retry', inMs: 30_000 });
@@ -256,7 +179,7 @@ describe('with a queue', () => {
 
   it('an event dies although the mark of that, which telemetry reads, cannot be made', async () => {
     const store = { ...memoryStore(), checkpoint: () => Promise.reject(new Error('no room')) };
-    const { receive, run, webhooks } = await receiver({ retry: { attempts: 1 } }, handQueue({ store }));
+    const { receive, run, webhooks } = await queueReceiver({ retry: { attempts: 1 } }, handQueue({ store }));
     webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'failing' });
     await receive();
     expect(await run()).toEqual({ kind: 'dead', error: new Error('no') });
@@ -269,7 +192,7 @@ describe('with a queue', () => {
       storeFailedEvent: (event) => told.push(event.id),
       logger: recordingLogger(),
     });
-    const { receive, run, store, webhooks, wait } = await receiver({ errorHandler, retry: { attempts: 1 } });
+    const { receive, run, store, webhooks, wait } = await queueReceiver({ errorHandler, retry: { attempts: 1 } });
     webhooks.on('*', async function zombie() {
       wait(60_000);
       const { bodyHash = '' } = (await store.get('evt_1')) ?? {};
@@ -285,7 +208,7 @@ describe('with a queue', () => {
   });
 
   it('a worker that is told to stop gives the event back without a failure', async () => {
-    const { receive, run, store, webhooks } = await receiver();
+    const { receive, run, store, webhooks } = await queueReceiver();
     webhooks.on('*', (_, { signal }) => delay(5000, undefined, { signal }));
     await receive();
     const stop = new AbortController();
@@ -300,7 +223,7 @@ describe('with a queue', () => {
   });
 
   it('the deadline holds the worker until the handler settles', async () => {
-    const { receive, run, store, webhooks } = await receiver({ handlerTimeoutMs: 20 });
+    const { receive, run, store, webhooks } = await queueReceiver({ handlerTimeoutMs: 20 });
     let settled = false;
     webhooks.on('*', async () => {
       await delay(60);
@@ -313,7 +236,7 @@ describe('with a queue', () => {
   });
 
   it('a busy lane sends the event back for a while, without a failure', async () => {
-    const { receive, run, store, webhooks } = await receiver();
+    const { receive, run, store, webhooks } = await queueReceiver();
     webhooks.on('*', () => undefined, { serialBy: () => 'lane', name: 'serial' });
     await receive();
     const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 1000, bodyHash: '' });
@@ -322,8 +245,29 @@ describe('with a queue', () => {
     expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 0 });
   });
 
+  it('a handler that waits for its lane keeps the event from dying with one that failed for good', async () => {
+    const { receive, run, store, webhooks, wait } = await queueReceiver();
+    const ran: string[] = [];
+    webhooks.on('*', () => void ran.push('serial'), { serialBy: () => 'lane', name: 'serial' });
+    webhooks.on(
+      '*',
+      () => {
+        ran.push('hopeless');
+        throw new NonRetryableError('never');
+      },
+      { name: 'hopeless' },
+    );
+    await receive();
+    const lane = await store.claim('lane\n\n*#serial\nlane', { leaseMs: 1000, bodyHash: '' });
+    if (lane.status !== 'acquired') throw new Error('not acquired');
+    expect(await run()).toEqual({ kind: 'retry', inMs: 200, error: new NonRetryableError('never') });
+    wait(1000);
+    expect(await run()).toMatchObject({ kind: 'dead' });
+    expect(ran).toEqual(['hopeless', 'serial']);
+  });
+
   it('other bytes under its id are told and not run', async () => {
-    const { receive, run, waiting, webhooks, errors } = await receiver();
+    const { receive, run, waiting, webhooks, errors } = await queueReceiver();
     let runs = 0;
     webhooks.on('*', () => void runs++);
     await receive();
@@ -336,7 +280,7 @@ describe('with a queue', () => {
 
   it('a store that is down is tried again', async () => {
     const store = { ...memoryStore(), claim: () => Promise.reject(new Error('down')) };
-    const { receive, run, webhooks, logger } = await receiver({}, handQueue({ store }));
+    const { receive, run, webhooks, logger } = await queueReceiver({}, handQueue({ store }));
     webhooks.on('*', () => undefined);
     await receive();
     expect(await run()).toEqual({ kind: 'retry', inMs: 1000 });
@@ -371,6 +315,15 @@ describe('with a queue', () => {
     await webhooks.stop();
     expect(await receive('evt_3')).toEqual(queued);
     expect(calls.map((call) => (call as readonly unknown[])[0])).toEqual(['start', 'stop']);
+  });
+
+  it('waitUntil drains nothing for a delivery that the queue has already', async () => {
+    const { queue, calls } = handQueue({ enqueue: async () => 'duplicate' });
+    const waitUntil = () => undefined;
+    const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger(), waitUntil });
+    webhooks.on('*', () => undefined);
+    expect(await webhooks.receive(deliveryOf(bodyOf()))).toEqual(answered('duplicate'));
+    expect(calls).toEqual([]);
   });
 
   it('workers are not started, and nothing is drained, without a handler', async () => {
