@@ -72,7 +72,7 @@ export class Checkpoints {
     if (this.#claim.failures === 0) return undefined;
     const marks = this.#numbersOf('!');
     const ends = this.#numbersOf(`${id}/!`);
-    // Of none, the greatest is below any mark.
+    // -Infinity where the handler never failed for good.
     const last = Math.max(...ends);
     if (last < Math.max(0, ...marks)) return undefined;
     return Object.assign(new Error(this.#steps[`${id}/!${last}`]), { name: 'Earlier failure' });
