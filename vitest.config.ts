@@ -1,10 +1,46 @@
 import { fileURLToPath } from 'node:url';
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { pathsField } from './scripts/entries.ts';
-import { runReporter } from './scripts/run-reporter.ts';
+import { runReporter } from './test/support/run-reporter.ts';
+import { SlowFirst } from './test/support/slow-first.ts';
 
 const fastCheckSeed = Number(process.env.FAST_CHECK_SEED ?? Date.now() % 2 ** 31);
 const jsonReport = process.env.VITEST_JSON;
+
+/** Applications that install the packed package: `npm ci`, `next build` and `tsc` take minutes. */
+const packed = ['test/packed/*.test.ts'];
+const onlyProved = ['test/packed/bundles.test.ts'];
+/** Tests of single modules in one process. Built files, examples and documentation say nothing about a mutant. */
+const inProcess = ['core', 'run', 'report', 'retry', 'hmac', 'shared', 'adapters'].map(
+  (name) => `test/${name}/*.test.ts`,
+);
+const engines = ['memory-*', 'store-contract', 'sqlite-*'].map((name) => `test/engines/${name}.test.ts`);
+
+const projects: readonly TestProjectConfiguration[] = [
+  {
+    extends: true,
+    test: {
+      name: 'tests',
+      include: ['test/**/*.test.ts'],
+      exclude: [...packed, '**/node_modules/**'],
+    },
+  },
+  {
+    extends: true,
+    test: {
+      name: 'packed',
+      include: packed,
+      exclude: process.env.PATHFINDER_PROOF ? [] : onlyProved,
+      globalSetup: ['test/support/packed-folder.ts'],
+      env: { NEXT_TELEMETRY_DISABLED: '1' },
+      testTimeout: 30_000,
+    },
+  },
+];
+const mutation: TestProjectConfiguration = {
+  extends: true,
+  test: { name: 'mutation', include: [...inProcess, ...engines], exclude: ['test/core/misbehaviour.test.ts'] },
+};
 
 export default defineConfig({
   resolve: {
@@ -14,12 +50,16 @@ export default defineConfig({
     })),
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/next/**', '**/node_modules/**'],
+    // Stryker chooses no project, so it is offered only one.
+    projects: process.env.STRYKER_MUTATOR_WORKER === undefined ? [...projects] : [mutation],
+    // Most tests wait for sockets, processes and servers, so more of them than cores run side by side.
+    maxWorkers: 4,
+    sequence: { sequencer: SlowFirst },
+    expect: { requireAssertions: true },
     testTimeout: 20_000,
     hookTimeout: 60_000,
     globalSetup: ['test/support/services/global-setup.ts'],
-    setupFiles: ['scripts/seed-fast-check.ts'],
+    setupFiles: ['test/support/seed-fast-check.ts'],
     provide: { fastCheckSeed },
     reporters: [
       'default',

@@ -1,5 +1,5 @@
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
-import { ensureBuild } from '../scripts/ensure-build.ts';
+import { ensureBuild } from '../test/support/build.ts';
 
 let copies = 0;
 

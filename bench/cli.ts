@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { ensureBuild } from '../scripts/ensure-build.ts';
+import { ensureBuild } from '../test/support/build.ts';
 import type { Gate } from './harness.ts';
 
 const ROUNDS = 41;

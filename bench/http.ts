@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { ensureBuild } from '../scripts/ensure-build.ts';
+import { ensureBuild } from '../test/support/build.ts';
 import { type Gate, lowerQuartile, median, printTable, type Timing } from './harness.ts';
 import { compile } from './http/compile.ts';
 import { type Load, openLoad, requestOf } from './http/load.ts';

@@ -31,7 +31,6 @@ const runnable = [
   'bench/*.ts',
   'bench/http/process.ts',
   'bench/stores/backlog-process.ts',
-  'test/next/*.test.ts',
   'test/support/demo-twins/*.ts',
   'examples/**/*.{ts,tsx}',
   'test/types/*.test-d.ts',

@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { installFixture } from './install-packed.ts';
+import { installFixture } from '../test/support/build.ts';
 
 interface Engine {
   readonly drivers: readonly string[];

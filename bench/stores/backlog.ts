@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { ensureBuild } from '../../scripts/ensure-build.ts';
+import { ensureBuild } from '../../test/support/build.ts';
 import { type Gate, median } from '../harness.ts';
 import type { BacklogReport } from './backlog-process.ts';
 

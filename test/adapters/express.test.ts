@@ -97,7 +97,7 @@ for (const [name, express] of [
     byteCases({ parsers }),
   );
 
-  describe(`${name} itself`, () => {
+  describe(`${name} adapter`, () => {
     async function serve(mount: (app: express5.Express) => unknown) {
       const app = express();
       mount(app);
@@ -106,7 +106,7 @@ for (const [name, express] of [
       return origin;
     }
 
-    it('hands the parameters of the route and the whole URL to the secret function', async () => {
+    it('passes the route parameters and the whole URL to the secret function', async () => {
       const heads: unknown[] = [];
       const webhooks = new WebhookHandler({
         secret: ({ params, url, method }) => {
@@ -127,7 +127,7 @@ for (const [name, express] of [
       expect(tenants).toEqual(['acme']);
     });
 
-    it('joins the segments of a wildcard', async () => {
+    it('joins the segments of a wildcard parameter with slashes', async () => {
       const paths: unknown[] = [];
       const webhooks = new WebhookHandler({
         secret: ({ params }) => {
@@ -141,7 +141,7 @@ for (const [name, express] of [
       expect(paths).toEqual([['a/b']]);
     });
 
-    it('keeps its reply whole behind middleware that wraps writeHead', async () => {
+    it('keeps its response intact behind middleware that wraps writeHead', async () => {
       const webhooks = new WebhookHandler({ secret: SECRET, logger: recordingLogger() });
       const origin = await serve((app) => {
         app.use(compression({ threshold: 0 }));
@@ -155,7 +155,7 @@ for (const [name, express] of [
       expect(await sendRaw(origin + PATH, forged(bodyOf()))).toEqual(vary(refused('invalid_signature')));
     });
 
-    it('answers as itself beside what the application adds, and its other routes stay as they are', async () => {
+    it('responds correctly next to other headers and routes of the application', async () => {
       const webhooks = new WebhookHandler(SECRET);
       const origin = await serve((app) => {
         app.use((_request, response, next) => {
@@ -177,7 +177,7 @@ for (const [name, express] of [
       expect(other.body).toBe('{"got":{"a":1}}');
     });
 
-    it('writes nothing where something else has answered, and calls nobody', async () => {
+    it('writes nothing and runs no handler when another middleware has already responded', async () => {
       const errors: unknown[] = [];
       const webhooks = new WebhookHandler(SECRET);
       const origin = await serve((app) => {
@@ -193,7 +193,7 @@ for (const [name, express] of [
       expect(errors).toEqual([]);
     });
 
-    it('hands what a patched response throws to the error handler of the application', async () => {
+    it("passes an error that a patched response throws to the application's error handler", async () => {
       const webhooks = new WebhookHandler(SECRET);
       const origin = await serve((app) => {
         app.use((_request, response, next) => {
@@ -214,7 +214,7 @@ for (const [name, express] of [
     });
   });
 
-  describe(`${name}, webhookMiddleware`, () => {
+  describe(`${name} webhookMiddleware`, () => {
     async function serve(before: readonly RequestHandler[] = [], after: readonly RequestHandler[] = []) {
       const logger = recordingLogger();
       const webhooks = new WebhookHandler({ secret: SECRET, logger, maxBodyBytes: 1000, bodyTimeoutMs: 100 });
@@ -232,7 +232,7 @@ for (const [name, express] of [
       return { url, counts: () => ({ runs, passed }) };
     }
 
-    it('passes on each verified delivery with its event, duplicates too, and runs no handler', async () => {
+    it('passes each verified delivery on with its event, duplicates included, and runs no handler', async () => {
       const { url, counts } = await serve();
       for (let i = 0; i < 2; i++) {
         const { status, body } = await sendRaw(url, signed(bodyOf()));
@@ -242,7 +242,7 @@ for (const [name, express] of [
     });
 
     it.each(['json', 'text', 'raw', 'urlencoded'] as const)(
-      'goes before express.%s(), which leaves it alone',
+      'works in front of express.%s() and leaves its parsing alone',
       async (kind) => {
         const { url, counts } = await serve([], [express[kind]({ type: () => true })]);
         const { status, body } = await sendRaw(url, signed(bodyOf()));
@@ -250,7 +250,7 @@ for (const [name, express] of [
       },
     );
 
-    it('refuses what the handler refuses, with the same reply, and passes nothing on', async () => {
+    it('rejects what the handler rejects, with the same response, and calls no later middleware', async () => {
       const { url, counts } = await serve();
       const replies = [
         await sendRaw(url, forged(bodyOf())),
@@ -275,14 +275,14 @@ for (const [name, express] of [
       expect(counts()).toEqual({ runs: 0, passed: 0 });
     });
 
-    it('refuses a parsed body', async () => {
+    it('rejects a body that was parsed before the route', async () => {
       const { url, counts } = await serve([express.json()]);
       const headers = [['content-type', 'application/json']] as const;
       expect(await sendRaw(url, signed(bodyOf(), { headers }))).toEqual(refused('body_already_parsed'));
       expect(counts()).toEqual({ runs: 0, passed: 0 });
     });
 
-    it('leaves what a later handler throws to the application', async () => {
+    it('leaves errors thrown by a later route handler to the application', async () => {
       const webhooks = new WebhookHandler(SECRET);
       const app = express();
       app.post(PATH, webhookMiddleware(webhooks), () => {

@@ -88,8 +88,8 @@ function requestLogger({ warn, error }: WebhookLogger): FastifyBaseLogger {
   return Object.assign(logger, { child: () => requestLogger(logger) }) as unknown as FastifyBaseLogger;
 }
 
-describe('fastify itself', () => {
-  it.each(parsers.slice(0, 2))('leaves other routes of an application with $name as they are', async ({ set }) => {
+describe('fastify adapter', () => {
+  it.each(parsers.slice(0, 2))('leaves other routes of an application with $name unchanged', async ({ set }) => {
     const app = fastify();
     set(app);
     app.register(toFastifyPlugin(new WebhookHandler(SECRET)), { prefix: PATH });
@@ -109,7 +109,7 @@ describe('fastify itself', () => {
     );
   });
 
-  it('parses JSON on other routes as before, and refuses there what it refused', async () => {
+  it('keeps JSON parsing and its errors on other routes of the application', async () => {
     const app = fastify();
     app.register(toFastifyPlugin(new WebhookHandler(SECRET)), { prefix: PATH });
     app.post('/other', (request) => ({ got: request.body }));
@@ -119,7 +119,7 @@ describe('fastify itself', () => {
     expect((await post('application/x-unheard-of')).statusCode).toBe(415);
   });
 
-  it("tells the request's own log of a refusal, and the handler's of its runs", async () => {
+  it("logs a rejection to the request's logger and handler runs to the handler's logger", async () => {
     const lines: { reqId?: string; msg?: string; code?: string }[] = [];
     const stream = { write: (line: string) => void lines.push(JSON.parse(line)) };
     const app = fastify({ logger: { level: 'warn', stream } });
@@ -146,7 +146,7 @@ describe('fastify itself', () => {
     expect(lines).toHaveLength(2);
   });
 
-  it('hands the parameters of the prefix and the whole URL to the secret function', async () => {
+  it('passes the prefix parameters and the whole URL to the secret function', async () => {
     const heads: unknown[] = [];
     const webhooks = new WebhookHandler({
       secret: ({ params, url, method }) => {

@@ -11,7 +11,7 @@ const PATH = '/webhooks/pathfinder';
 describeAdapter('fetch, @hono/node-server', (webhooks) => listenAt(PATH, getRequestListener(toFetchHandler(webhooks))));
 describeAdapter("fetch, Node's Request", (webhooks) => listenAt(PATH, webListener(toFetchHandler(webhooks))));
 
-it('fetch asks for each header once', async () => {
+it('the fetch adapter reads each header once', async () => {
   const body = bodyOf();
   const headers = { 'x-pathfinder-signature': sign(body), 'content-length': String(body.length) };
   const request = new Request(`http://localhost${PATH}`, { method: 'POST', headers, body });

@@ -60,7 +60,7 @@ for (const { name, create, parsers } of versions) {
   );
 
   it.each(['announced', 'of a length unknown'])(
-    `${name} gives a body that was %s to whoever reads it behind webhookMiddleware`,
+    `${name} leaves a body that was %s readable for routes behind webhookMiddleware`,
     async (length) => {
       const app = create().post(PATH, webhookMiddleware(new WebhookHandler({ secret: SECRET })), async (c) => {
         return c.json([await c.req.json(), await c.req.text(), (await c.req.arrayBuffer()).byteLength]);
@@ -73,7 +73,7 @@ for (const { name, create, parsers } of versions) {
     },
   );
 
-  it(`${name} gives an announced body to middleware that reads it when toHonoHandler has answered`, async () => {
+  it(`${name} leaves an announced body readable for middleware that reads it after toHonoHandler has responded`, async () => {
     const read: string[] = [];
     const app = create();
     app.use(async (c, next) => {
@@ -98,7 +98,7 @@ describeAdapter(
   byteCases({}),
 );
 
-it('hono names a body whose byte order mark Hono has dropped', async () => {
+it('hono names a body whose byte order mark was dropped by Hono', async () => {
   const logger = recordingLogger();
   const app = new Hono();
   app.use(async (c, next) => {
@@ -113,7 +113,7 @@ it('hono names a body whose byte order mark Hono has dropped', async () => {
   expect(JSON.stringify(logger.lines)).toContain('shorter than its Content-Length');
 });
 
-it('hono answers 405 to HEAD, which Hono makes a GET of', async () => {
+it('hono responds 405 to HEAD, which Hono turns into GET', async () => {
   const app = new Hono().all(PATH, toHonoHandler(new WebhookHandler({ secret: SECRET })));
   const response = await app.request(PATH, { method: 'HEAD' });
   const { status, headers } = refused('method_not_allowed');
@@ -131,7 +131,7 @@ function request(body: Uint8Array, secret: string = SECRET, signed: Uint8Array =
   return new Request(`http://localhost${PATH}`, { method: 'POST', headers, body });
 }
 
-it('webhookMiddleware hands a verified event to the next handler, and refuses a forgery before it', async () => {
+it('hono webhookMiddleware passes a verified event to the next handler and rejects a forgery before it', async () => {
   const seen: unknown[] = [];
   const app = new Hono();
   app.post(PATH, webhookMiddleware(new WebhookHandler({ secret: SECRET })), (c) => {
@@ -145,7 +145,7 @@ it('webhookMiddleware hands a verified event to the next handler, and refuses a 
   expect(seen).toEqual(['evt_mine']);
 });
 
-it('a secret and waitUntil that exist only for each request reach the handler', async () => {
+it('hono passes a per-request secret and waitUntil to the handler', async () => {
   const env = { PATHFINDER_WEBHOOK_SECRET: SECRET };
   const behind: Promise<unknown>[] = [];
   const runs: string[] = [];

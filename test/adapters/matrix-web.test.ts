@@ -63,14 +63,14 @@ describe.each<readonly [what: string, reader: Broken, caught: readonly string[]]
       answer(await receive(webhooks, request, Buffer.from(await request.clone().arrayBuffer()))),
     ['refuses by the head alone, before the body comes'],
   ],
-])('a reader of web requests that %s', (_, reader, caught) => {
+])('a broken reader of web requests that %s', (_, reader, caught) => {
   const mount: Mount = (webhooks) =>
     listenAt(
       PATH,
       getRequestListener((request) => reader(webhooks, request)),
     );
 
-  it.each(caught)('is caught: %s', async (name) => {
+  it.each(caught)('fails the matrix: %s', async (name) => {
     const found = cases.find((one) => one.name === name);
     if (!found) throw new Error(`There is no case of this name: ${name}`);
     await expect(runCase(found, mount, 1500)).rejects.toThrow();

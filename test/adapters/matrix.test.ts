@@ -164,7 +164,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
     },
     ['behind a parser: takes the bytes, or says at once that they are gone'],
   ],
-])('an adapter that %s', (_, adapter, caught) => {
+])('a broken adapter that %s', (_, adapter, caught) => {
   const mount: Mount = (webhooks) =>
     listenAt(PATH, async (request, response) => {
       try {
@@ -174,7 +174,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       }
     });
 
-  it.each(caught)('is caught: %s', async (name) => {
+  it.each(caught)('fails the matrix: %s', async (name) => {
     const found = cases.find((one) => one.name === name);
     if (!found) throw new Error(`There is no case of this name: ${name}`);
     await expect(runCase(found, mount, 1500)).rejects.toThrow();

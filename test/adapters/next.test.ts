@@ -21,13 +21,13 @@ describeAdapter(
   { parsers: apiParsers },
 );
 
-describe("a body that Next's proxy has cut short", () => {
+describe("Next.js adapter, for a body that Next's proxy truncated", () => {
   const body = bodyOf({ data: { text: 'x'.repeat(2000) } });
 
   it.each([
     ['App Router', (webhooks: WebhookHandler) => cutWeb(toNextRoute(webhooks))],
     ['Pages Router', (webhooks: WebhookHandler) => cutApi(toNextApiHandler(webhooks))],
-  ] as const)('is told from a forgery, and the cure is logged: %s', async (_, mount) => {
+  ] as const)('distinguishes a truncated body from a forgery and logs the fix: %s', async (_, mount) => {
     const logger = recordingLogger();
     const { url, close } = await listenAt(PATH, mount(new WebhookHandler({ secret: SECRET, logger })));
     onTestFinished(close);
@@ -38,7 +38,7 @@ describe("a body that Next's proxy has cut short", () => {
   it.each([
     ['App Router', (webhooks: WebhookHandler) => uncutWeb(toNextRoute(webhooks))],
     ['Pages Router', (webhooks: WebhookHandler) => uncutApi(toNextApiHandler(webhooks))],
-  ] as const)('is no such body where the proxy left it whole: %s', async (_, mount) => {
+  ] as const)('accepts a body that the proxy left whole: %s', async (_, mount) => {
     const { url, close } = await listenAt(PATH, mount(new WebhookHandler({ secret: SECRET })));
     onTestFinished(close);
     expect(await sendRaw(url, signed(body))).toEqual(accepted('unhandled'));
@@ -46,7 +46,31 @@ describe("a body that Next's proxy has cut short", () => {
   });
 });
 
-it('the segments of the path and the query find the secret', async () => {
+it('the App Router route sends the length of its response, so that Next does not chunk it', async () => {
+  const route = toNextRoute(new WebhookHandler(SECRET));
+  const responses = await Promise.all(
+    [sign(bodyOf()), sign(bodyOf(), 'a guess')].map((signature) =>
+      route(
+        new Request(`http://localhost${PATH}`, {
+          method: 'POST',
+          body: Uint8Array.from(bodyOf()),
+          headers: { 'x-pathfinder-signature': signature },
+        }),
+      ),
+    ),
+  );
+  const shown = responses.map(async (response) => [
+    response.status,
+    response.headers.get('content-length'),
+    String((await response.arrayBuffer()).byteLength),
+  ]);
+  expect(await Promise.all(shown)).toEqual([
+    [200, '62', '62'],
+    [401, '45', '45'],
+  ]);
+});
+
+it('next passes path segments and the query to the secret function', async () => {
   const seen: unknown[] = [];
   const webhooks = new WebhookHandler({
     secret: ({ params }) => {

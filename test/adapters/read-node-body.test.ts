@@ -43,13 +43,13 @@ function code(error: unknown): unknown {
   return error instanceof WebhookError ? error.code : error;
 }
 
-it('a delivery goes on with the head that was accepted', async () => {
+it('reading a node:http body continues with the head that was accepted', async () => {
   const { accepted } = await read(signed(bodyOf()));
   expect([accepted?.digest, accepted?.announcedBytes]).toEqual([sign(bodyOf()).slice(7), bodyOf().length]);
 });
 
-describe('the bytes', () => {
-  it('that come in one piece are not copied', async () => {
+describe('the bytes of a node:http body', () => {
+  it('are not copied when they arrive in one piece', async () => {
     const pieces: Uint8Array[] = [];
     const delivery = await read(signed(bodyOf()), (request) => request.on('data', (piece) => pieces.push(piece)));
     expect(pieces).toEqual([bodyOf()]);
@@ -57,7 +57,7 @@ describe('the bytes', () => {
   });
 
   it.each(['length', 'chunked'] as const)(
-    'that come in pieces are joined to their exact size (%s)',
+    'are joined to their exact size when they arrive in pieces (%s)',
     async (framing) => {
       for (const size of [1, 7, 4000]) {
         const body = Buffer.concat(Array(50).fill(bodyOf()));
@@ -68,11 +68,11 @@ describe('the bytes', () => {
     },
   );
 
-  it('that are none are an empty body', async () => {
+  it('are an empty array when the request has no body', async () => {
     expect((await read(signed(Buffer.alloc(0)))).body).toEqual(new Uint8Array());
   });
 
-  it('are taken from rawBody, then from a body of bytes, then from the stream', async () => {
+  it('are taken from rawBody first, then from a body of bytes, then from the stream', async () => {
     const bytes = (text: string) => new Uint8Array(Buffer.from(text));
     const sources = [
       [{ rawBody: bytes('raw'), body: bytes('body') }, 'raw'],
@@ -87,7 +87,7 @@ describe('the bytes', () => {
     }
   });
 
-  it('are read from a request that was paused, or had to wait', async () => {
+  it('are read from a request that was paused or read later', async () => {
     expect((await read(signed(bodyOf()), (request) => request.pause())).body).toEqual(bodyOf());
     const waited = read(signed(bodyOf()), () => new Promise((resolve) => setImmediate(() => setImmediate(resolve))));
     expect((await waited).body).toEqual(bodyOf());
@@ -97,13 +97,13 @@ describe('the bytes', () => {
     ['read', (request) => request.toArray()],
     ['begun', (request) => new Promise((resolve) => request.once('data', resolve))],
     ['made text', (request) => request.setEncoding('utf8')],
-  ])('of a request that something else has %s are known to be gone', async (_, take) => {
+  ])('are reported missing when other code has %s the request', async (_, take) => {
     const body = Buffer.concat(Array(50).fill(bodyOf()));
     expect(await read(signed(body), take).catch(code)).toBe('body_already_parsed');
   });
 });
 
-it('a body that something else begins to read in the same turn is known to be gone, and nothing waits for it', async () => {
+it('a body that other code starts to read in the same turn is handed to both readers in full', async () => {
   const taken: Uint8Array[] = [];
   const outcome = await during(
     signed(bodyOf()),
@@ -118,7 +118,7 @@ it('a body that something else begins to read in the same turn is known to be go
   else expect((outcome as WebhookDelivery).body).toEqual(bodyOf());
 });
 
-describe('the head', () => {
+describe('the head of a node:http delivery', () => {
   it('has the whole URL, the parameters and every header in any case', async () => {
     const headers = [
       ['X-Two', 'a'],
@@ -141,16 +141,16 @@ describe('the head', () => {
     ).toEqual([sign(bodyOf()), 'a, b', undefined, undefined, undefined]);
   });
 
-  it('has the URL of the request where no router has another', async () => {
+  it("has the request's own URL when no router provides another", async () => {
     expect(await read(signed(bodyOf()))).toMatchObject({ url: '/hook?a=1', params: {} });
   });
 });
 
-describe('afterwards', () => {
+describe('after a node:http delivery', () => {
   it.each<[string, RawRequest]>([
     ['a delivery', signed(bodyOf())],
     ['a body too large', signed(Buffer.alloc(LIMITS.maxBodyBytes + 1), { framing: 'chunked' })],
-  ])('no listener and no timer is left of %s', async (_, request) => {
+  ])('no listener and no timer remains on %s', async (_, request) => {
     const left = await during(request, async (incoming) => {
       const count = () => [EVENTS.map((event) => incoming.listenerCount(event)), timers()];
       const before = count();
@@ -164,7 +164,7 @@ describe('afterwards', () => {
     if (request.framing === undefined) expect(after[0]).toEqual(before[0]);
   });
 
-  it('a request that was gone before it was looked at is refused at once', async () => {
+  it('a request that was destroyed before it was read is rejected at once', async () => {
     const gone = during(
       signed(bodyOf()),
       async (incoming) => {
@@ -177,7 +177,7 @@ describe('afterwards', () => {
     expect(await gone).toBe('body_timeout');
   });
 
-  it('a reply is written once, and to nobody who is gone', async () => {
+  it('a response is written once, and not to a sender that has disconnected', async () => {
     const written = await during(signed(bodyOf()), async (_incoming, response) => {
       const { headers, ...reply } = refused('body_timeout');
       writeNodeReply(response, { headers: { 'x-a': headers['content-type'] ?? '' }, ...reply });

@@ -16,9 +16,9 @@ import express4 from 'express4';
 import fastify from 'fastify';
 import { Hono } from 'hono';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { ensureBuild } from '../../scripts/ensure-build.ts';
 import { CASES } from '../../src/cli/actions/check/cases.ts';
 import { webListener } from '../adapters/bridges.ts';
+import { ensureBuild } from '../support/build.ts';
 import { childReceiver } from '../support/check/children.ts';
 import { commandLine, emptyFolder, type OnTestFinished, SECRET } from '../support/command-line.ts';
 import { recordingLogger, sign } from '../support/deliver.ts';
@@ -48,7 +48,7 @@ async function check(url: URL | string, more: readonly string[] = []) {
 
 const here = (name: string) => fileURLToPath(new URL(`../support/check/${name}`, import.meta.url));
 
-describe('check passes this package', () => {
+describe('check passes a receiver of this package', () => {
   /** A receiver that leaves a line for each event it acts on. */
   function receiver(whenFinished: OnTestFinished) {
     const effects = join(emptyFolder(whenFinished), 'effects');
@@ -88,26 +88,30 @@ describe('check passes this package', () => {
     },
   };
 
-  it.concurrent.for(Object.entries(mounts))('on %s', { timeout: 60_000 }, async ([, mount], { onTestFinished }) => {
-    const { webhooks, effects } = receiver(onTestFinished);
-    const { code, ok, failed, warned, skipped } = await check(await mount(webhooks, onTestFinished), [
-      '--effects',
-      effects,
-      '--settle',
-      '100ms',
-    ]);
-    expect({ code, ok, failed, warned, skipped }).toEqual({
-      code: 0,
-      ok: true,
-      failed: [],
-      warned: [],
-      skipped: ['restart_keeps', 'restart_remembers', 'secret_in_log'],
-    });
-  });
+  it.concurrent.for(Object.entries(mounts))(
+    'passes a receiver mounted on %s',
+    { timeout: 60_000 },
+    async ([, mount], { onTestFinished }) => {
+      const { webhooks, effects } = receiver(onTestFinished);
+      const { code, ok, failed, warned, skipped } = await check(await mount(webhooks, onTestFinished), [
+        '--effects',
+        effects,
+        '--settle',
+        '100ms',
+      ]);
+      expect({ code, ok, failed, warned, skipped }).toEqual({
+        code: 0,
+        ok: true,
+        failed: [],
+        warned: [],
+        skipped: ['restart_keeps', 'restart_remembers', 'secret_in_log'],
+      });
+    },
+  );
 });
 
-describe('check passes this package with a durable queue', () => {
-  it('in a process that is killed between two deliveries', { timeout: 120_000 }, async ({ onTestFinished }) => {
+describe('check passes a receiver of this package with a durable queue', () => {
+  it('passes a process that is killed between two deliveries', { timeout: 120_000 }, async ({ onTestFinished }) => {
     await ensureBuild();
     const { url, folder, restart } = await childReceiver(
       (port, at) => [process.execPath, here('durable.mjs'), port, at],
@@ -121,8 +125,8 @@ describe('check passes this package with a durable queue', () => {
   });
 });
 
-describe("check passes what Pathfinder's page shows for Python", () => {
-  it("under Python's own http.server, with a word on what it answers without a signature", {
+describe("check passes the Python receiver of Pathfinder's documentation", () => {
+  it('passes it under http.server with three warnings about its responses', {
     timeout: 60_000,
   }, async () => {
     if (spawnSync('python3', ['--version']).status !== 0) {
@@ -144,7 +148,7 @@ describe("check passes what Pathfinder's page shows for Python", () => {
   });
 });
 
-describe('check finds', () => {
+describe('check finds flaws', () => {
   const flaws: readonly (readonly [flaw: string, failed: readonly string[], detail: RegExp | undefined])[] = [
     ['none', [], undefined],
     ['acknowledges-before-it-stores', ['restart_keeps'], /5 of 5 acknowledged events are lost/],
@@ -159,7 +163,7 @@ describe('check finds', () => {
   ];
 
   it.concurrent.for(flaws)(
-    'in a receiver whose flaw is %s: %j',
+    'finds the flaw of a receiver that has %s: %j',
     { timeout: 120_000 },
     async ([flaw, expected, detail], { onTestFinished }) => {
       const { url, folder, restart } = await childReceiver(
@@ -188,7 +192,7 @@ describe('check finds', () => {
     },
   );
 
-  it('nothing to tell of a receiver that refuses everything, but that', async () => {
+  it('reports a receiver that rejects everything as one failure', async () => {
     const { url } = await recordingServer(() => ({ status: 401 }));
     const { code, failed, skipped } = await check(url);
     expect({ code, failed, skipped: skipped.length }).toEqual({
@@ -198,7 +202,7 @@ describe('check finds', () => {
     });
   });
 
-  it('forgeries that get in, and an expected signature that gets out', async () => {
+  it('finds accepted forgeries and an expected signature in a response', async () => {
     const { createHmac } = await import('node:crypto');
     const { url } = await recordingServer(({ body }) => ({
       status: 200,
@@ -211,7 +215,7 @@ describe('check finds', () => {
 });
 
 describe('check', () => {
-  it('prints a table, and writes JUnit', async () => {
+  it('prints a table and writes JUnit', async () => {
     const { url } = await recordingServer(({ method }, index) => ({
       status: method === 'POST' && index < 3 ? 200 : 401,
     }));
@@ -232,13 +236,13 @@ describe('check', () => {
     expect(xml).toContain('<failure message="the first was answered 200, the duplicate 401">');
   });
 
-  it('shows how far it has come where a person looks', async () => {
+  it('shows its progress on a terminal', async () => {
     const { url } = await recordingServer();
     const { stderr } = await commandLine(`check ${url} --only valid`, { tty: true });
     expect(stderr).toContain('1 of 1: a signed event is accepted');
   });
 
-  it('reads of a log what is written meanwhile, and tells when that is nothing', async () => {
+  it('reads only log lines written during the run, and warns when there are none', async () => {
     const { url } = await recordingServer(() => ({ status: 200 }));
     const cwd = emptyFolder();
     const line = `check ${url} --only secret_in_log --log app.log --json`;
@@ -257,7 +261,7 @@ describe('check', () => {
     expect((await commandLine(`check ${telling.url} --only secret_in_log --log app.log`, { cwd })).code).toBe(1);
   });
 
-  it('does not take what it has sent itself for an expected signature', async () => {
+  it('does not report its own signature, echoed back, as a leaked one', async () => {
     const { url } = await recordingServer(({ headers }) => ({
       status: 401,
       body: String(headers['x-pathfinder-signature']),
@@ -275,7 +279,7 @@ describe('check', () => {
     expect([code, stdout.trim().split('\n').length]).toEqual([0, CASES.length]);
   });
 
-  it('says when the receiver is not there, when a case is unknown, and when the restart fails', async () => {
+  it('reports an unreachable receiver, an unknown case and unusable arguments by exit code', async () => {
     expect((await commandLine(`check ${await nowhere()}`)).code).toBe(4);
     expect((await commandLine('check http://127.0.0.1:1/ --only duplicat')).code).toBe(2);
     expect((await commandLine('check ftp://127.0.0.1:1/')).code).toBe(2);
@@ -283,7 +287,7 @@ describe('check', () => {
     expect((await commandLine('check')).code).toBe(2);
   });
 
-  it('keeps its results when the restart fails or the file for JUnit cannot be written', async () => {
+  it('keeps its results when the restart fails or the JUnit file cannot be written', async () => {
     const effects = join(emptyFolder(), 'effects');
     const { url } = await recordingServer(({ body }) => {
       appendFileSync(effects, `${(JSON.parse(String(body)) as { id: string }).id}\n`);

@@ -44,7 +44,7 @@ function keysOf(stdout: string): readonly string[] {
 }
 
 describe('dead-letters', () => {
-  it('lists what failed for good, harmless to a terminal, and filters', async () => {
+  it('lists dead letters filtered and safe for a terminal', async () => {
     const { call } = await failedQueue();
     const { code, stdout, stderr } = await call('dead-letters list');
     expect(code).toBe(0);
@@ -58,7 +58,7 @@ describe('dead-letters', () => {
     expect(keysOf((await call('dlq list --json --namespace other')).stdout)).toEqual([]);
   });
 
-  it('shows one with its exact bytes, by its key or by its event', async () => {
+  it('shows one dead letter with its exact bytes, by key or by event', async () => {
     const { call } = await failedQueue(1);
     const { items } = JSON.parse((await call('dlq list --json')).stdout) as { items: { key: string }[] };
     for (const name of [items[0]?.key, 'evt_1']) {
@@ -77,7 +77,7 @@ describe('dead-letters', () => {
     expect(await call('dlq show evt_9')).toMatchObject({ code: 1, stdout: '' });
   });
 
-  it('replays those that are named, or with --all and --yes those that match', async () => {
+  it('replays the named dead letters, or with --all and --yes those that match', async () => {
     const { call, ran, webhooks } = await failedQueue(4);
     expect(await call('dlq replay evt_2')).toEqual({
       code: 0,
@@ -100,7 +100,7 @@ describe('dead-letters', () => {
     for (const line of ['dlq replay', 'dlq replay evt_1 --all --yes']) expect((await call(line)).code).toBe(2);
   });
 
-  it('deletes those that are named, once it is told so', async () => {
+  it('deletes the named dead letters after confirmation', async () => {
     const { call } = await failedQueue(2);
     expect((await call('dlq discard evt_1 evt_2')).code).toBe(2);
     expect(keysOf((await call('dlq list --json')).stdout).length).toBe(2);
@@ -108,7 +108,7 @@ describe('dead-letters', () => {
     expect(keysOf((await call('dlq list --json')).stdout)).toEqual(['evt_2']);
   });
 
-  it('refuses what is no store, and creates and changes nothing', async () => {
+  it('rejects a path that is not a store and creates or changes nothing', async () => {
     const cwd = emptyFolder();
     writeFileSync(join(cwd, 'text.db'), 'no database, but long enough to be one');
     const { openSqliteFile } = await import('../../src/engines/sqlite/driver.ts');
@@ -129,7 +129,7 @@ describe('dead-letters', () => {
 });
 
 describe('stats', () => {
-  it('counts, once or again and again until it is interrupted', async () => {
+  it('prints counts once, or repeatedly until it is interrupted', async () => {
     const { call, cwd } = await failedQueue(2);
     expect(JSON.parse((await call('stats --json')).stdout)).toEqual({
       ready: 0,

@@ -30,7 +30,7 @@ function receiver(secret = SECRET) {
 }
 
 describe('doctor', () => {
-  it('finds nothing wrong with a receiver of this package, and runs none of its handlers', async () => {
+  it('finds no problem with a receiver of this package and runs none of its handlers', async () => {
     const { webhooks, ran } = receiver();
     const { checks, ids } = await problems(`--to ${await serverWith(toNodeListener(webhooks))}`);
     expect([ids, ran]).toEqual([[], []]);
@@ -49,7 +49,7 @@ describe('doctor', () => {
     ]);
   });
 
-  it('names the secret that matches, while rotating', async () => {
+  it('names the matching secret during a rotation', async () => {
     const { webhooks } = receiver('the-signing-key-of-pathfinder');
     const env = { PATHFINDER_WEBHOOK_SECRET: SECRET, PATHFINDER_WEBHOOK_SIGNING_KEY: 'the-signing-key-of-pathfinder' };
     const { checks, ids } = await problems(`--to ${await serverWith(toNodeListener(webhooks))}`, { env });
@@ -60,7 +60,7 @@ describe('doctor', () => {
     expect(JSON.stringify(checks)).not.toContain(env.PATHFINDER_WEBHOOK_SIGNING_KEY);
   });
 
-  it('tells a parsed body, a serialised one, a wrong secret, no signature check and a crash on forgeries apart', async () => {
+  it('distinguishes a parsed body, a re-serialized body, a wrong secret, a missing signature check and a crash', async () => {
     const { webhooks } = receiver();
     const parsed = express();
     parsed.use(express.json());
@@ -89,7 +89,7 @@ describe('doctor', () => {
     expect((await problems(`--to ${await serverWith(crashing)}`)).ids).toEqual(['forgery']);
   });
 
-  it('goes on when the app crashes on a forgery', async () => {
+  it('continues when the app crashes on a forgery', async () => {
     const url = await serverWith((request, response) => {
       const chunks: Buffer[] = [];
       request.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -107,7 +107,7 @@ describe('doctor', () => {
     expect(checks.map(({ id }) => id)).toContain('endpoint');
   });
 
-  it('finds a limit that is too low, an address where nothing is, and a redirect', async () => {
+  it('finds a body limit that is too low, an address that does not respond, and a redirect', async () => {
     const small = express();
     small.post('/webhooks/pathfinder', express.raw({ type: '*/*' }), (request, response) => {
       response.sendStatus(
@@ -122,7 +122,7 @@ describe('doctor', () => {
     ).toEqual(['signature']);
   });
 
-  it('finds what is wrong with the set-up', async () => {
+  it('finds set-up mistakes in the project', async () => {
     expect((await problems('--offline', { env: {} })).ids).toEqual(['secret']);
     expect((await problems('--offline', { env: { PATHFINDER_WEBHOOK_SECRET: 'short' } })).ids).toEqual(['secret']);
     expect((await problems('--offline', { env: { PATHFINDER_WEBHOOK_SECRET: `${SECRET}\n` } })).ids).toEqual([
@@ -134,7 +134,7 @@ describe('doctor', () => {
     expect((await problems('--offline --store none.db')).ids).toEqual(['store']);
   });
 
-  it('looks whether Pathfinder sends to this receiver', async () => {
+  it('checks whether Pathfinder sends to this receiver', async () => {
     const box = await createSandbox();
     onTestFinished(() => box.close());
     const client = new PathfinderWebhooksClient({ token: box.token, baseUrl: box.url });

@@ -22,7 +22,7 @@ function linesOf(out: string) {
 }
 
 describe('listen', () => {
-  it('verifies, shows and answers what it receives', async () => {
+  it('verifies, shows and answers each delivery', async () => {
     const { url, out, stop } = await listening();
     const good = await fetch(delivery('evt_test_1').toRequest(url));
     const forged = await fetch(delivery('evt_test_2').tampered().toRequest(url));
@@ -44,7 +44,7 @@ describe('listen', () => {
     expect(stderr).toContain('There is no X-Pathfinder-Signature header');
   });
 
-  it('writes an object in each line with --json, and ends after as many as it was told', async () => {
+  it('writes one JSON object a line with --json and stops after --count deliveries', async () => {
     const server = await nowhere();
     const run = commandLine(`listen --json --port ${server.port} --count 2`);
     const url = new URL(server.href);
@@ -78,7 +78,7 @@ describe('listen', () => {
     ]);
   });
 
-  it('ends after as many as it was told also when the sender hangs up', async () => {
+  it('stops after --count deliveries even when the sender disconnects', async () => {
     const app = await serverWith((_, response) => void setTimeout(() => response.end(), 150));
     const { url, ended } = await listening(`--count 1 --forward-to ${app}`);
     const late = fetch(delivery('evt_test_1').toRequest(url), { signal: AbortSignal.timeout(50) });
@@ -86,7 +86,7 @@ describe('listen', () => {
     expect((await ended).code).toBe(0);
   });
 
-  it('sends on what is verified, and answers what comes back', async () => {
+  it("forwards verified deliveries and returns the app's response", async () => {
     const app = await recordingServer((_, index) =>
       index === 0
         ? { status: 202, headers: { 'content-type': 'text/plain', 'set-cookie': 'a=b' }, body: 'later' }
@@ -106,7 +106,7 @@ describe('listen', () => {
     expect(app.received.length).toBe(2);
   });
 
-  it('answers 502 when the app is not there, hangs or redirects, and says why', async () => {
+  it('responds 502 with the reason when the app is unreachable, hangs or redirects', async () => {
     for (const [to, why] of [
       [await nowhere(), 'ECONNREFUSED'],
       [await serverWith(() => undefined), 'No whole reply'],
@@ -122,7 +122,7 @@ describe('listen', () => {
     }
   });
 
-  it('keeps the order in which deliveries came, unless several may be under way', async () => {
+  it('keeps the order of deliveries unless several may be in flight', async () => {
     const order: string[] = [];
     let most = 0;
     let open = 0;
@@ -149,7 +149,7 @@ describe('listen', () => {
     }
   });
 
-  it('shows and sends on only the types that it is told to', async () => {
+  it('shows and forwards only the selected types', async () => {
     const app = await recordingServer();
     const { url, out } = await listening(`--events auth.*,user.deleted --forward-to ${app.url}`);
     expect((await fetch(delivery('evt_test_1').toRequest(url))).status).toBe(200);
@@ -158,7 +158,7 @@ describe('listen', () => {
     expect(out()).not.toContain('evt_test_1');
   });
 
-  it('shows what it cannot verify only with --no-verify, and says so', async () => {
+  it('shows unverified deliveries only with --no-verify, and says that they are unverified', async () => {
     const { url, out } = await listening('--no-verify', { env: {} });
     expect((await fetch(delivery('evt_test_1').unsigned().toRequest(url))).status).toBe(200);
     expect((await fetch(url, { method: 'POST', body: 'no json' })).status).toBe(200);
@@ -166,7 +166,7 @@ describe('listen', () => {
     expect((await commandLine('listen', { env: {} })).code).toBe(3);
   });
 
-  it('answers other methods 405, and a body that is too long 413', async () => {
+  it('responds 405 to other methods and 413 to a body that is too large', async () => {
     const { url } = await listening();
     const get = await fetch(url);
     expect([get.status, get.headers.get('allow')]).toEqual([405, 'POST']);
@@ -174,7 +174,7 @@ describe('listen', () => {
     expect(long?.status ?? 413).toBe(413);
   });
 
-  it('says that a port is taken, and that an address is none', async () => {
+  it('reports a port in use and an invalid address', async () => {
     const { port } = await listening();
     expect(await commandLine(`listen --port ${port}`)).toEqual({
       code: 3,
@@ -184,7 +184,7 @@ describe('listen', () => {
     expect((await commandLine('listen --port 0 --host 192.0.2.1')).code).toBe(2);
   });
 
-  it('saves what it shows, so that it can be sent again byte for byte', async () => {
+  it('saves deliveries so that they can be sent again byte for byte', async () => {
     const folder = emptyFolder();
     const app = await recordingServer((_, index) => ({ status: index === 0 ? 500 : 200 }));
     const { url, stop } = await listening(`--save saved --forward-to ${app.url}`, { cwd: folder });
@@ -235,7 +235,7 @@ describe('listen', () => {
   });
 });
 
-describe('row G1: what a page in a browser sends under a name of its own is refused', () => {
+describe('listen rejects requests from a web page of another origin', () => {
   const cases = (port: number) => ({
     [`Host: localhost:${port}`]: 405,
     [`Host: 127.0.0.1:${port}`]: 405,
@@ -253,7 +253,7 @@ describe('row G1: what a page in a browser sends under a name of its own is refu
     'Host: ': 403,
   });
 
-  it('on every path, by its Host header', async () => {
+  it('rejects a foreign Host header on every path', async () => {
     const { port } = await listening('--allow-host tunnel.example');
     const answers: Record<string, number> = {};
     for (const head of Object.keys(cases(port)))
@@ -262,8 +262,8 @@ describe('row G1: what a page in a browser sends under a name of its own is refu
   });
 });
 
-describe('row G4: it listens to this machine alone', () => {
-  it('unless --host says otherwise, which it warns of', async () => {
+describe('listen binds to loopback only', () => {
+  it('warns when --host exposes it to the network', async () => {
     const local = await listening();
     const wide = await listening('--host 0.0.0.0');
     const { stderr } = await wide.stop();
@@ -279,7 +279,7 @@ describe('row G4: it listens to this machine alone', () => {
   });
 });
 
-describe('row G6: it sends on to where it was told, and nowhere else', () => {
+describe('listen forwards only to its target', () => {
   it.each([
     'http://169.254.169.254/',
     'http://[::ffff:169.254.169.254]/',
@@ -290,7 +290,7 @@ describe('row G6: it sends on to where it was told, and nowhere else', () => {
     'http://[fe80::1]/',
     'http://[::]/',
     'http://[::ffff:a9fe:a9fe]:80/',
-  ])('%s is not this machine', async (target) => {
+  ])('does not treat %s as this machine', async (target) => {
     expect(await commandLine(`listen --port 0 --forward-to ${target}`)).toEqual({
       code: 2,
       stdout: '',
@@ -305,18 +305,18 @@ describe('row G6: it sends on to where it was told, and nowhere else', () => {
     'http://[::1]:3000/',
     'http://[::ffff:127.0.0.1]/',
     'localhost:3000',
-  ])('%s is', (target) => {
+  ])('treats %s as this machine', (target) => {
     expect(() => checkLocal(readTarget(target, '--forward-to'), '--forward-to')).not.toThrow();
   });
 
   it.each(['ftp://localhost/', 'file:///etc/passwd', 'http://me:secret@localhost/', 'javascript:alert(1)', 'http://'])(
-    '%s is no target',
+    'rejects %s as a forward target',
     async (target) => {
       expect((await commandLine(['listen', '--port', '0', '--forward-to', target])).code).toBe(2);
     },
   );
 
-  it('asks for the addresses of a name at each connection, and refuses those of other machines', async () => {
+  it("resolves the target's name for each connection and rejects addresses of other machines", async () => {
     const look = (name: string, all: boolean) =>
       new Promise((resolve) => {
         lookupLoopback(name, { all }, (error, address) => resolve(error ? error.message : address));
@@ -329,7 +329,7 @@ describe('row G6: it sends on to where it was told, and nowhere else', () => {
     expect(await look('10.9.8.7', true)).toBe('10.9.8.7 is not this machine.');
   });
 
-  it('takes no target from a request', async () => {
+  it('ignores a forward target named by a request', async () => {
     const other = await recordingServer();
     const app = await recordingServer();
     const { port } = await listening(`--forward-to ${app.url}`);
@@ -345,8 +345,8 @@ describe('row G6: it sends on to where it was told, and nowhere else', () => {
   });
 });
 
-describe('row G7: it changes no byte', () => {
-  it('of a thousand random bodies, nor their signatures', async () => {
+describe('listen forwards bytes unchanged', () => {
+  it('forwards a thousand random bodies and their signatures unchanged', async () => {
     const app = await recordingServer();
     const { url } = await listening(`--no-verify --forward-to ${app.url} --concurrency 8`);
     const sent = Array.from({ length: 1000 }, (_, i) => randomBytes(i % 700));
@@ -368,8 +368,8 @@ describe('row G7: it changes no byte', () => {
   });
 });
 
-describe('row G8: it passes on what belongs to the delivery', () => {
-  it('and no cookie, no authorization, and nothing that was meant for this hop', async () => {
+describe('listen forwards only headers of the delivery', () => {
+  it('drops cookies, authorization and hop-by-hop headers', async () => {
     const app = await recordingServer();
     const { port } = await listening(`--forward-to ${app.url}`);
     const { body, headers } = delivery('evt_test_1');
@@ -404,7 +404,7 @@ describe('row G8: it passes on what belongs to the delivery', () => {
   });
 });
 
-describe('row G9: it keeps no more than it was asked to', () => {
+describe('listen keeps only what --save asks for', () => {
   it('saves nothing without --save', async () => {
     const folder = emptyFolder();
     const { url, stop } = await listening('', { cwd: folder });
@@ -413,7 +413,7 @@ describe('row G9: it keeps no more than it was asked to', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('saves for its owner only, at most as many as --keep says, and leaves files of others alone', async () => {
+  it('saves files for their owner only, at most --keep of them, and leaves other files alone', async () => {
     const folder = emptyFolder();
     const saved = join(folder, 'saved');
     const { url, stop } = await listening('--save saved --keep 3', { cwd: folder });
@@ -446,7 +446,7 @@ describe('row G9: it keeps no more than it was asked to', () => {
     expect(readdirSync(join(folder, 'saved'))[0]).toMatch(/-user\.created-\.\._\.\._\.\._evil_x\.json$/);
   });
 
-  it('goes on when it cannot save, and says so', async () => {
+  it('continues when it cannot save, and reports it', async () => {
     const folder = emptyFolder();
     writeFileSync(join(folder, 'saved'), 'a file');
     const { url, stop } = await listening('--save saved', { cwd: folder });
@@ -456,8 +456,8 @@ describe('row G9: it keeps no more than it was asked to', () => {
   });
 });
 
-describe('row G11: nothing that it shows is obeyed by a terminal', () => {
-  it('whatever an event is called', async () => {
+describe('listen escapes terminal control sequences', () => {
+  it('escapes control sequences in any field of an event', async () => {
     const { url, out, stop } = await listening('--no-verify', { tty: true });
     const body = JSON.stringify({
       id: 'evt_\u009b2J',

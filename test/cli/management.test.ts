@@ -27,7 +27,7 @@ async function idsIn(call: (line: string) => Promise<{ stdout: string }>): Promi
 const URL_OPTION = '--url http://127.0.0.1:9/webhooks/pathfinder';
 
 describe('endpoints', () => {
-  it('are created, listed, changed, tested, brought in line and removed', async () => {
+  it('creates, lists, updates, tests, syncs and deletes endpoints', async () => {
     const { call } = await box();
     const created = await call(`endpoints create ${URL_OPTION} --events user.created,user.deleted --show-key --json`);
     const { action, webhook, signing_key } = JSON.parse(created.stdout) as {
@@ -63,7 +63,7 @@ describe('endpoints', () => {
     expect((await call(`endpoints delete ${webhook.id} --yes`)).code).toBe(1);
   });
 
-  it('write the signing key where it was told to, print it nowhere, and overwrite nothing', async () => {
+  it('writes the signing key to the given file only, never to the output, and overwrites no file', async () => {
     const { call, cwd } = await box();
     const line = `endpoints create ${URL_OPTION} --events user.created --with-secret`;
     const nowhereToGo = await call(line);
@@ -87,7 +87,7 @@ describe('endpoints', () => {
     expect(statSync(join(cwd, '.env.local')).mode & 0o777).toBe(0o600);
   });
 
-  it('say what is wrong with token, address and answers, with the right exit code', async () => {
+  it('reports a bad token, address or response with the right exit code', async () => {
     const { call, env } = await box();
     const list = async (changes: Record<string, string>) => {
       const { code, stdout, stderr } = await call('endpoints list --json', { env: { ...env, ...changes } });
@@ -116,7 +116,7 @@ describe('endpoints', () => {
     ]);
   });
 
-  it('refuse what makes no sense before anything is called', async () => {
+  it('rejects invalid arguments before any request is sent', async () => {
     const { call } = await box();
     for (const line of [
       'endpoints create --show-key',
@@ -134,7 +134,7 @@ describe('endpoints', () => {
 });
 
 describe('sandbox', () => {
-  it('delivers what it was told to a receiver, and says what came of it', async () => {
+  it('delivers the configured events to a receiver and reports the results', async () => {
     let runs = 0;
     const webhooks = new WebhookHandler({ secret: SECRET });
     webhooks.on('*', () => void runs++, { name: 'count' });
@@ -147,7 +147,7 @@ describe('sandbox', () => {
     expect((await commandLine(`sandbox --to ${refusing} --send user.created`)).code).toBe(1);
   });
 
-  it('runs until it is interrupted, and tells where the API is and with which token', async () => {
+  it("runs until it is interrupted, and prints the API's address and token", async () => {
     const interrupt = new AbortController();
     let out = '';
     const run = commandLine('sandbox --json', {
@@ -164,7 +164,7 @@ describe('sandbox', () => {
     expect((await run).code).toBe(130);
   });
 
-  it('refuses what makes no sense', async () => {
+  it('rejects invalid arguments', async () => {
     for (const line of [
       'sandbox --send all',
       'sandbox --to http://192.0.2.1/ --send all',
@@ -184,7 +184,7 @@ describe('init', () => {
     ['fastify', { fastify: '5' }, 'toFastifyPlugin'],
     ['hono', { hono: '4' }, 'toHonoHandler'],
     ['node', {}, 'toNodeListener'],
-  ])('finds %s, prints its route, and changes nothing', async (framework, dependencies, name) => {
+  ])('finds %s, prints its route and changes nothing', async (framework, dependencies, name) => {
     const cwd = emptyFolder();
     writeFileSync(join(cwd, 'package.json'), JSON.stringify({ dependencies }));
     const { code, stdout } = await commandLine('init --json', { cwd, env: {} });
@@ -202,7 +202,7 @@ describe('init', () => {
   });
 
   it.each(['express', 'next', 'fastify', 'hono', 'node'])(
-    'prints a route of %s that works as it stands',
+    'prints a route of %s that works unchanged',
     async (framework) => {
       const { stdout } = await commandLine(`init --framework ${framework} --json`, { env: {} });
       const { route } = JSON.parse(stdout) as { route: { code: string } };
@@ -233,7 +233,7 @@ describe('init', () => {
     },
   );
 
-  it('writes a secret that works when it is told to, and never over one that is there', async () => {
+  it('writes a working secret on request and never overwrites an existing one', async () => {
     const cwd = emptyFolder();
     const { stdout } = await commandLine('init --yes', { cwd, env: {} });
     const file = readFileSync(join(cwd, '.env.local'), 'utf8');
@@ -244,7 +244,7 @@ describe('init', () => {
     expect((await commandLine('sign', { cwd, env: {}, stdin: 'x' })).code).toBe(0);
   });
 
-  it('says what is wrong with package.json and with a path', async () => {
+  it('reports a broken package.json and an invalid path', async () => {
     const cwd = emptyFolder();
     writeFileSync(join(cwd, 'package.json'), '{');
     expect((await commandLine('init', { cwd })).code).toBe(3);

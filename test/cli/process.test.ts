@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { ensureBuild } from '../../scripts/ensure-build.ts';
+import { ensureBuild } from '../support/build.ts';
 import { emptyFolder, SECRET } from '../support/command-line.ts';
 import { recordingServer, serverWith } from '../support/test-server.ts';
 
@@ -35,7 +35,7 @@ function seenOf({ pid = 0 }: ChildProcess): string {
 }
 
 describe('the built command', () => {
-  it('row G10: shows no secret in the list of processes, whether it comes from the environment, a file or stdin', async () => {
+  it('shows no secret in the process list, whether it comes from the environment, a file or stdin', async () => {
     const waiting = new Set<() => void>();
     const url = await serverWith((_, response) => void waiting.add(() => response.end()));
     for (const [args, env, input] of [
@@ -61,7 +61,7 @@ describe('the built command', () => {
     await ended;
   });
 
-  it('ends with 130 on Ctrl-C, at once, also while it waits', async () => {
+  it('exits with 130 on Ctrl-C at once, even while it waits', async () => {
     const silent = await serverWith(() => undefined);
     for (const args of [['listen', '--port', '0'], ['sandbox'], ['send', 'auth.login', '--to', silent.href]]) {
       const { child, ended, output } = start(args);
@@ -74,14 +74,14 @@ describe('the built command', () => {
     }
   });
 
-  it('does not fail when the reader of its output goes away', async () => {
+  it('survives a reader that closes its output', async () => {
     const { child, ended, output } = start(['events', '--json']);
     child.stdout.destroy();
     expect(await ended).toBe(0);
     expect(output.stderr).toBe('');
   });
 
-  it('prints what belongs together on stdout, and the failure on stderr', async () => {
+  it('prints results on stdout and failures on stderr', async () => {
     const { url } = await recordingServer(() => ({ status: 500 }));
     const { ended, output } = start(['send', 'auth.login', '--to', url.href, '--json']);
     expect(await ended).toBe(1);
@@ -91,7 +91,7 @@ describe('the built command', () => {
     ]);
   });
 
-  it('runs without what it does not need: not even zod for its help', async () => {
+  it('starts without optional packages, and prints its help even without zod', async () => {
     const script = `
       import { register } from 'node:module';
       const hook = 'export async function resolve(name, context, next) { if (name === "zod" || /(index|testing|client|sqlite)\\\\.js$/.test(name)) throw new Error("loaded " + name); return next(name, context); }';

@@ -19,7 +19,7 @@ function parsed(body: Buffer | undefined) {
 }
 
 describe('send', () => {
-  it('sends one signed sample, and says what a receiver of this package did with it', async () => {
+  it('sends one signed sample and prints how the receiver handled it', async () => {
     const seen: string[] = [];
     const webhooks = new WebhookHandler({ secret: SECRET });
     webhooks.on('user.created', ({ id, data }) => void seen.push(`${id} ${data.user.email}`));
@@ -38,7 +38,7 @@ describe('send', () => {
     );
   });
 
-  it('signs the exact bytes that it sends, and takes the secret from stdin as well', async () => {
+  it('signs the exact bytes that it sends, and reads the secret from stdin as well', async () => {
     const { url, received } = await recordingServer();
     await commandLine(`send user.created --to ${url}`);
     await commandLine(`send user.created --to ${url} --secret-stdin`, { env: {}, stdin: 'another-secret\n' });
@@ -73,7 +73,7 @@ describe('send', () => {
     });
   });
 
-  it('merges --data over the sample, and sets fields of the envelope and of the data', async () => {
+  it('merges --data into the sample and sets fields of the envelope and of the data', async () => {
     const { url, received } = await recordingServer();
     const folder = emptyFolder();
     writeFileSync(join(folder, 'data.json'), '{"user":{"id":"user_9"}}');
@@ -96,7 +96,7 @@ describe('send', () => {
     expect(second).toMatchObject({ type: 'order.paid', data: { order: 7 } });
   });
 
-  it('changes no prototype', async () => {
+  it('does not pollute prototypes through --data or --set', async () => {
     const { url, received } = await recordingServer();
     for (const path of ['__proto__.polluted', 'data.constructor.prototype.polluted']) {
       expect((await commandLine(`send user.created --to ${url} --override ${path}=1`)).code).toBe(2);
@@ -105,7 +105,7 @@ describe('send', () => {
     expect([received.length, ({} as { polluted?: unknown }).polluted]).toEqual([1, undefined]);
   });
 
-  it('sends all nineteen types, each with an id of its own', async () => {
+  it('sends all nineteen types, each with its own id', async () => {
     const { url, received } = await recordingServer();
     const { code, stdout } = await commandLine(`send --all --to ${url}`);
     expect(code).toBe(0);
@@ -114,7 +114,7 @@ describe('send', () => {
     expect(stdout).toContain('19 of 19 accepted');
   });
 
-  it('sends a burst, as many at a time as it was asked for', async () => {
+  it('sends a burst with the requested concurrency', async () => {
     let open = 0;
     let most = 0;
     const url = await serverWith((request, response) => {
@@ -127,7 +127,7 @@ describe('send', () => {
     expect(new Set((results as { event: { id: string } }[]).map(({ event }) => event.id)).size).toBe(40);
   });
 
-  it('keeps to a rate', async () => {
+  it('respects the requested rate', async () => {
     const { url, received } = await recordingServer();
     const startedAtMs = performance.now();
     await commandLine(`send auth.login --to ${url} --repeat 5 --rate 20`);
@@ -136,7 +136,7 @@ describe('send', () => {
     expect(performance.now() - startedAtMs).toBeGreaterThanOrEqual(195);
   });
 
-  it('sends duplicates and forgeries when it is told to', async () => {
+  it('sends duplicates and forgeries on request', async () => {
     const { url, received } = await recordingServer();
     for (const more of ['--duplicate', '--tamper body', '--tamper signature', '--no-signature']) {
       await commandLine(`send auth.login --to ${url} ${more}`);
@@ -150,7 +150,7 @@ describe('send', () => {
     expect(unsigned?.headers).not.toHaveProperty(SIGNATURE);
   });
 
-  it('sends a saved delivery byte for byte, and signs it anew only when asked', async () => {
+  it('sends a saved delivery byte for byte and signs it again only on request', async () => {
     const { url, received } = await recordingServer();
     const folder = emptyFolder();
     const path = join(folder, 'saved.json');
@@ -168,7 +168,7 @@ describe('send', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  it('signs whatever bytes it is given', async () => {
+  it('signs arbitrary bytes', async () => {
     const { url, received } = await recordingServer();
     const folder = emptyFolder();
     const bytes = Buffer.from([0, 255, 10, 13, 10]);
@@ -179,7 +179,7 @@ describe('send', () => {
     ]);
   });
 
-  it('prints a curl command in the place of sending', async () => {
+  it('prints a curl command instead of sending', async () => {
     const { url, received } = await recordingServer();
     const { code, stdout } = await commandLine(`send user.created --to ${url} --curl`);
     expect([code, received]).toEqual([0, []]);
@@ -194,7 +194,7 @@ describe('send', () => {
     expect(saved.stdout).toContain(`curl -X POST '${url}'`);
   });
 
-  it('shows how far it has come where a person looks, and nowhere else', async () => {
+  it('shows its progress on a terminal only', async () => {
     const { url } = await recordingServer();
     const line = `send auth.login --to ${url} --repeat 3`;
     expect((await commandLine(line, { tty: true })).stderr).toContain('2 of 3 sent');
@@ -205,7 +205,7 @@ describe('send', () => {
   });
 });
 
-describe('send tells apart what is in the way', () => {
+describe('send explains what blocked a delivery', () => {
   const answers: readonly (readonly [string, Parameters<typeof recordingServer>[0], string, string])[] = [
     [
       'a wrong secret',
@@ -236,7 +236,7 @@ describe('send tells apart what is in the way', () => {
     ['a proxy', () => ({ status: 502, body: '<html>' }), 'bad_gateway', 'Start the app'],
   ];
 
-  it.each(answers)('%s', async (_, reply, error, fix) => {
+  it.each(answers)('explains %s', async (_, reply, error, fix) => {
     const { url, received } = await recordingServer(reply);
     const { code, stdout, stderr } = await commandLine(`send auth.login --to ${url} --json`);
     expect([code, received.length]).toEqual([1, 1]);
@@ -246,7 +246,7 @@ describe('send tells apart what is in the way', () => {
     expect(told.error.fix).toContain(fix);
   });
 
-  it('an address where nothing listens', async () => {
+  it('reports an address where nothing listens', async () => {
     const url = await nowhere();
     const { code, stderr } = await commandLine(`send auth.login --to ${url}`);
     expect(code).toBe(4);
@@ -255,7 +255,7 @@ describe('send tells apart what is in the way', () => {
     );
   });
 
-  it('a receiver that never answers, and one that hangs up', async () => {
+  it('reports a receiver that never responds and one that disconnects', async () => {
     const silent = await serverWith(() => undefined);
     const rude = await serverWith((request) => request.socket.destroy());
     const late = await commandLine(`send auth.login --to ${silent} --timeout 100ms`);
@@ -266,7 +266,7 @@ describe('send tells apart what is in the way', () => {
     expect((await commandLine(`send auth.login --to ${rude}`)).code).toBe(4);
   });
 
-  it('a reply that would take over the terminal, or fill it', async () => {
+  it('escapes and shortens a response that would take over the terminal', async () => {
     const { url } = await recordingServer(() => ({ status: 500, body: `\x1b]0;owned\x07\u202e${'x'.repeat(2000)}` }));
     const { stdout, stderr } = await commandLine(`send auth.login --to ${url}`, {
       tty: true,
@@ -277,7 +277,7 @@ describe('send tells apart what is in the way', () => {
     expect(stdout.length).toBeLessThan(600);
   });
 
-  it.each(['constructor', '__proto__', 'toString'])('a reply that calls itself %s', async (word) => {
+  it.each(['constructor', '__proto__', 'toString'])('decodes a response that is labeled %s', async (word) => {
     const refusing = await recordingServer(() => ({
       status: 418,
       body: JSON.stringify({ success: false, error: word }),
@@ -292,14 +292,14 @@ describe('send tells apart what is in the way', () => {
     expect((await commandLine(`send auth.login --to ${accepting.url}`)).stdout).toContain('✓ accepted');
   });
 
-  it('Ctrl-C', async () => {
+  it('stops on Ctrl-C', async () => {
     const interrupt = new AbortController();
     const url = await serverWith(() => interrupt.abort());
     expect((await commandLine(`send auth.login --to ${url}`, { signal: interrupt.signal })).code).toBe(130);
   });
 });
 
-describe('send refuses, before it sends anything,', () => {
+describe('send rejects invalid input before it sends anything', () => {
   const cases: readonly (readonly [string, readonly string[], number, string, string])[] = [
     ['an unknown type', ['user.creatd'], 2, 'There is no event type user.creatd.', 'Did you mean user.created?'],
     [
@@ -388,7 +388,7 @@ describe('send refuses, before it sends anything,', () => {
     ],
   ];
 
-  it.each(cases)('%s', async (_, args, exitCode, message, fix) => {
+  it.each(cases)('rejects %s', async (_, args, exitCode, message, fix) => {
     const { url, received } = await recordingServer();
     const to = args.includes('--to') ? [] : ['--to', url.href];
     const { code, stdout, stderr } = await commandLine(['send', ...args, ...to]);
@@ -403,7 +403,7 @@ describe('send refuses, before it sends anything,', () => {
     expect(JSON.parse(asJson.stderr)).toEqual({ error: { code: expect.any(String), message, fix } });
   });
 
-  it('stdin that would have to be the secret and the data', async () => {
+  it('rejects stdin used for both the secret and the data', async () => {
     const { url, received } = await recordingServer();
     const { code } = await commandLine(`send auth.login --secret-stdin --data - --to ${url}`, {
       env: {},
@@ -412,7 +412,7 @@ describe('send refuses, before it sends anything,', () => {
     expect([code, received]).toEqual([2, []]);
   });
 
-  it('a secret that is missing, empty or unusable', async () => {
+  it('rejects a missing, empty or unusable secret', async () => {
     const { url, received } = await recordingServer();
     for (const secret of ['', ' padded ', '\n']) {
       const { code } = await commandLine(`send auth.login --to ${url}`, { env: { PATHFINDER_WEBHOOK_SECRET: secret } });

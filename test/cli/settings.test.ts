@@ -6,7 +6,7 @@ import { plain, plainJson } from '../../src/cli/support/plain.ts';
 import { commandLine, emptyFolder, SECRET } from '../support/command-line.ts';
 import { recordingServer } from '../support/test-server.ts';
 
-describe('the secret', () => {
+describe('the secret setting of the command line', () => {
   async function signedWith(files: Readonly<Record<string, string>>, line: string, env = {}, stdin = 'body') {
     const folder = emptyFolder();
     for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
@@ -21,7 +21,7 @@ describe('the secret', () => {
   };
   const env = { PATHFINDER_WEBHOOK_SECRET: 'from-env' };
 
-  it('comes from stdin or the option, else from the environment, else from .env.local, else from .env', async () => {
+  it('reads the secret from stdin or the option, otherwise the environment, .env.local or .env', async () => {
     expect(await signedWith(local, 'sign --secret-stdin --body body', env, 'from-stdin\n')).toEqual(['from-stdin']);
     expect(await signedWith(local, 'sign --secret from-flag', env)).toEqual(['from-flag']);
     expect(await signedWith(local, 'sign', env)).toEqual(['from-env']);
@@ -31,7 +31,7 @@ describe('the secret', () => {
     expect(await signedWith(own, 'sign --env-file own.env')).toEqual(['from-file']);
   });
 
-  it('is warned of on the command line, and printed nowhere', async () => {
+  it('warns about a secret on the command line and never prints it', async () => {
     const { url } = await recordingServer(() => ({ status: 401 }));
     const lines = [
       'sign',
@@ -47,12 +47,12 @@ describe('the secret', () => {
     }
   });
 
-  it('does not get into the environment of the process', async () => {
+  it('does not export the secret to the environment of the process', async () => {
     await signedWith(local, 'sign');
     expect(process.env.PATHFINDER_WEBHOOK_SECRET).toBeUndefined();
   });
 
-  it('is asked for where it is missing, and an env file that is missing is named', async () => {
+  it('asks for a missing secret and names a missing env file', async () => {
     expect((await commandLine('sign', { env: {}, stdin: 'x' })).code).toBe(3);
     expect(await commandLine('sign --env-file none', { stdin: 'x' })).toEqual({
       code: 3,
@@ -62,7 +62,7 @@ describe('the secret', () => {
   });
 });
 
-describe('what a terminal would obey', () => {
+describe('terminal output of the command line', () => {
   const cases = {
     'a\x1b[31mb': 'a\\x1b[31mb',
     '\x9b2J': '\\x9b2J',
@@ -73,11 +73,11 @@ describe('what a terminal would obey', () => {
     'Zoë ✓ 日本 🎉': 'Zoë ✓ 日本 🎉',
   };
 
-  it.each(Object.entries(cases))('is written out: %j', (text, shown) => {
+  it.each(Object.entries(cases))('escapes control characters in text: %j', (text, shown) => {
     expect(plain(text)).toBe(shown);
   });
 
-  it('is escaped in JSON so that it reads back the same', () => {
+  it('escapes control characters in JSON so that it parses to the same value', () => {
     for (const text of Object.keys(cases)) {
       const json = plainJson({ text });
       expect(JSON.parse(json)).toEqual({ text });
@@ -86,12 +86,12 @@ describe('what a terminal would obey', () => {
   });
 });
 
-describe('colours', () => {
+describe('colors of the command line', () => {
   const line = 'events';
   const hasColour = async (tty: boolean, env: Record<string, string> = {}, more = '') =>
     (await commandLine(line + more, { tty, env })).stdout.includes('\x1b[');
 
-  it('are for terminals, and go with NO_COLOR, --no-color, a dumb terminal or JSON', async () => {
+  it('uses colors on terminals only, and never with NO_COLOR, --no-color, a dumb terminal or JSON', async () => {
     expect(await hasColour(true)).toBe(true);
     expect(await hasColour(false)).toBe(false);
     expect(await hasColour(false, { FORCE_COLOR: '1' })).toBe(true);
@@ -103,8 +103,8 @@ describe('colours', () => {
   });
 });
 
-describe('the command line itself', () => {
-  it('prints its help and its version to stdout, with exit code 0', async () => {
+describe('the command line', () => {
+  it('prints its help and version to stdout with exit code 0', async () => {
     const help = await commandLine('--help');
     expect([help.code, help.stderr]).toEqual([0, '']);
     expect(help.stdout).toContain('Usage: pathfinder-webhooks [options] [command]');
@@ -113,7 +113,7 @@ describe('the command line itself', () => {
     expect((await commandLine('send --help')).stdout).toContain('Examples:');
   });
 
-  it('suggests what a slip was meant to be', async () => {
+  it('suggests the nearest command or option for a typo', async () => {
     expect(await commandLine('sned')).toEqual({
       code: 2,
       stdout: '',

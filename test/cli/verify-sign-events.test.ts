@@ -11,7 +11,7 @@ function signatureOf(body: string, secret = SECRET): string {
 }
 
 describe('sign', () => {
-  it('prints the value of the header, and nothing else', async () => {
+  it('prints the value of the signature header and nothing else', async () => {
     expect(await commandLine('sign', { stdin: '{"a":1}' })).toEqual({
       code: 0,
       stdout: `${signatureOf('{"a":1}')}\n`,
@@ -22,7 +22,7 @@ describe('sign', () => {
     });
   });
 
-  it('does not read secret and body from the same stdin', async () => {
+  it('rejects reading the secret and the body from the same stdin', async () => {
     expect((await commandLine('sign --secret-stdin', { stdin: 'x' })).code).toBe(2);
   });
 });
@@ -30,7 +30,7 @@ describe('sign', () => {
 describe('verify', () => {
   const body = '{"id":"evt_1"}';
 
-  it('is content with a right signature, of the current secret and of the previous one', async () => {
+  it('accepts a valid signature of the current and of the previous secret', async () => {
     const env = { PATHFINDER_WEBHOOK_SECRET: SECRET, PATHFINDER_WEBHOOK_SECRET_PREVIOUS: 'the-secret-before' };
     for (const secret of Object.values(env)) {
       const line = `verify --body - --signature ${signatureOf(body, secret)}`;
@@ -43,7 +43,7 @@ describe('verify', () => {
     ['another secret', body, signatureOf(body, 'something-else'), 'no_match'],
     ['a short header', body, 'sha256=00', 'header_malformed'],
     ['a secret in base64', body, signatureOf(body, `${SECRET}\n`), 'secret_newline'],
-  ])('says why it fails: %s', async (_, text, signature, __) => {
+  ])('explains why verification failed: %s', async (_, text, signature, __) => {
     const { code, stdout, stderr } = await commandLine(`verify --json --body - --signature ${signature}`, {
       stdin: text,
     });
@@ -61,7 +61,7 @@ describe('verify', () => {
     expect((await commandLine('verify --file bad.json', { cwd: folder })).code).toBe(1);
   });
 
-  it('needs a delivery and a secret', async () => {
+  it('requires a delivery and a secret', async () => {
     expect((await commandLine('verify')).code).toBe(2);
     expect((await commandLine('verify --body - --signature sha256=00', { env: {} })).code).toBe(3);
     const folder = emptyFolder();
@@ -71,7 +71,7 @@ describe('verify', () => {
 });
 
 describe('events', () => {
-  it('lists the nineteen types with a line each', async () => {
+  it('lists the nineteen types, one per line', async () => {
     const { code, stdout } = await commandLine('events', { env: {} });
     expect([
       code,
@@ -100,7 +100,7 @@ describe('events', () => {
     expect((await commandLine('events user.created --json')).code).toBe(0);
   });
 
-  it('suggests a type for a slip', async () => {
+  it('suggests the nearest type for a typo', async () => {
     expect(await commandLine('events user.creatd')).toMatchObject({
       code: 2,
       stderr: '✗ There is no event type user.creatd.\n  Did you mean user.created?\n',

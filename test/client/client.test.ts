@@ -45,7 +45,7 @@ async function opened<T extends Listening>(listening: Promise<T>): Promise<T> {
 }
 
 describe('PathfinderWebhooksClient against the sandbox', () => {
-  it('creates, lists, updates and deletes', async () => {
+  it('creates, lists, updates and deletes webhooks', async () => {
     const events = ['user.created', 'user.updated'] as const;
     const created = await client.create({ url: URL_A, events, secret: 'whsec_0123456789' });
     const { signing_key, ...webhook } = created;
@@ -66,7 +66,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
     expect(await client.list()).toEqual([]);
   });
 
-  it('sends nothing but what it was given, each event type once', async () => {
+  it('sends only the given fields, and each event type once', async () => {
     const server = await opened(serverThat(() => ({ body: JSON.stringify({ id: 'w', url: URL_A, events: [] }) })));
     const plain = new PathfinderWebhooksClient({ token: 'tok', baseUrl: `${server.url}/prefix/` });
     await plain.create({ url: URL_A, events: ['user.created', 'user.created'] });
@@ -92,7 +92,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
     ]);
   });
 
-  it('has a test event sent, which a receiver with that secret takes', async () => {
+  it("triggers a test event that a receiver with the webhook's secret accepts", async () => {
     const receiver = await opened(receiverOf({ secret: 'whsec_0123456789' }));
     const { id } = await client.create({ url: receiver.url, events: ['user.created'], secret: 'whsec_0123456789' });
     const answer = await client.test(id, 'user.created');
@@ -101,7 +101,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
   });
 
   it.each(['secret', 'signing_key'] as const)(
-    'registers a receiver that rotates between both secrets, signed with the %s',
+    'registers a receiver that accepts both secrets during a rotation, signed with the %s',
     async (signWith) => {
       await useSandbox({ signWith });
       const server = await opened(serverThat(() => ({})));
@@ -124,7 +124,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
     ['update', () => client.update('webhook_gone', { active: false })],
     ['delete', () => client.delete('webhook_gone')],
     ['test', () => client.test('webhook_gone', 'user.created')],
-  ])('says that there is no such webhook: %s', async (_, call) => {
+  ])('reports an unknown webhook: %s', async (_, call) => {
     await expect(call()).rejects.toMatchObject({
       name: 'PathfinderApiError',
       code: 'api_not_found',
@@ -135,7 +135,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
     });
   });
 
-  it('says that the token is refused, and what the API did not like', async () => {
+  it('reports a rejected token and a rejected request', async () => {
     const stranger = new PathfinderWebhooksClient({ token: 'tok_stranger', baseUrl: sandbox.url });
     await expect(stranger.list()).rejects.toMatchObject({ code: 'api_unauthorized', status: 401 });
     await expect(client.create({ url: URL_A, events: ['user.craeted'] })).rejects.toMatchObject({
@@ -145,7 +145,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
     });
   });
 
-  it('row H3: keeps an id within its segment of the path, whatever is in it', async () => {
+  it('encodes any id as one segment of the path', async () => {
     const server = await opened(serverThat(() => ({ status: 200, body: '{}' })));
     const plain = new PathfinderWebhooksClient({ token: 'tok', baseUrl: server.url });
     const ids = fc.oneof(
@@ -167,7 +167,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
   });
 
   it.each([[''], ['.'], ['..'], ['\ud800'], [undefined], [5]])(
-    'refuses the id %j before anything is sent',
+    'rejects the id %j before any request is sent',
     async (id) => {
       await expect(client.update(id as string, { active: true })).rejects.toThrow(TypeError);
       await expect(client.delete(id as string)).rejects.toThrow('Pass the id of a webhook');
@@ -199,7 +199,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
       () => client.sync({ url: URL_A, events: new WebhookHandler('whsec_0123456789').eventTypes }),
       /register its handlers/,
     ],
-  ])('refuses %s before anything is sent', async (_, call, message) => {
+  ])('rejects %s before any request is sent', async (_, call, message) => {
     await expect(call()).rejects.toThrow(TypeError);
     await expect(call()).rejects.toThrow(message);
     expect(calls).toEqual([]);
@@ -209,7 +209,7 @@ describe('PathfinderWebhooksClient against the sandbox', () => {
 describe('sync', () => {
   const events = ['user.created', 'user.updated'];
 
-  it('creates a webhook where there is none, then leaves it alone', async () => {
+  it('creates a missing webhook, then leaves it unchanged', async () => {
     const created = await client.sync({ url: URL_A, events, secret: 'whsec_0123456789' });
     expect(created).toEqual({
       action: 'created',
@@ -223,7 +223,7 @@ describe('sync', () => {
     expect(calls).toEqual(['GET /api/webhooks']);
   });
 
-  it('makes one webhook of several calls at once, in one process and in several', async () => {
+  it('creates one webhook for several concurrent calls in one or several processes', async () => {
     const wanted = { url: URL_A, events, secret: 'whsec_0123456789' };
     const results = await Promise.all([client.sync(wanted), client.sync(wanted), client.sync(wanted)]);
     expect(results.map(({ action }) => action)).toEqual(['created', 'unchanged', 'unchanged']);
@@ -238,7 +238,7 @@ describe('sync', () => {
     expect(await client.sync(other)).toMatchObject({ action: 'unchanged', webhook: left });
   });
 
-  it('keeps the webhook that it created when it cannot look whether others did so too', async () => {
+  it('keeps the webhook that it created when it cannot check for concurrent creations', async () => {
     await useSandbox({});
     const flaky = newClient();
     const list = vi.spyOn(flaky, 'list');
@@ -247,7 +247,7 @@ describe('sync', () => {
     expect(await client.list()).toHaveLength(1);
   });
 
-  it('goes on after a call that failed, and ends with its signal while it waits for others', async () => {
+  it('continues after a failed call, and stops waiting for others when its signal aborts', async () => {
     await expect(client.sync({ url: URL_A, events: ['no.such'] })).rejects.toThrow();
     for (const _ of [1, 2]) await client.create({ url: URL_A, events });
     const reason = new Error('enough');
@@ -258,7 +258,7 @@ describe('sync', () => {
     await expect(client.sync({ url: URL_A, events })).rejects.toMatchObject({ code: 'api_duplicate_endpoints' });
   });
 
-  it('sends just what differs, and then nothing more', async () => {
+  it('updates only what differs, then nothing', async () => {
     const { webhook } = await client.sync({ url: URL_A, events });
     calls.length = 0;
     const changed = { ...(await client.list())[0], events: ['user.created', 'auth.login'] };
@@ -282,7 +282,7 @@ describe('sync', () => {
     expect(calls.filter((call) => call.startsWith('POST'))).toEqual([]);
   });
 
-  it('makes one endpoint carry exactly the types of a handler', async () => {
+  it('subscribes an endpoint to exactly the types of a handler', async () => {
     const webhooks = new WebhookHandler('whsec_0123456789');
     webhooks.on('user.*', () => {}).on('experience.analyzed', () => {});
     const other = await client.create({ url: 'http://localhost:9/other', events: ['auth.login'] });
@@ -298,7 +298,7 @@ describe('sync', () => {
     expect((await client.list()).map(({ id }) => id)).toEqual([other.id, webhook.id]);
   });
 
-  it('takes a URL for the same however an API writes it', async () => {
+  it('matches a URL however an API normalizes it', async () => {
     const { webhook } = await client.sync({ url: 'http://localhost:9', events });
     expect(await client.sync({ url: 'http://LOCALHOST:9/', events })).toEqual({
       action: 'unchanged',
@@ -307,7 +307,7 @@ describe('sync', () => {
     expect((await client.sync({ url: 'http://localhost:9/x', events })).webhook.id).not.toBe(webhook.id);
   });
 
-  it('refuses two webhooks with one URL, names them, and changes nothing', async () => {
+  it('rejects two webhooks with one URL, names them and changes nothing', async () => {
     const [one, two] = [
       await client.create({ url: URL_A, events }),
       await client.create({ url: URL_A, events: ['auth.login'] }),
@@ -329,14 +329,15 @@ describe('sync', () => {
     });
   });
 
-  it('ends where the caller’s signal does', async () => {
+  it('stops when the caller’s signal aborts', async () => {
     const reason = new Error('enough');
     await expect(client.sync({ url: URL_A, events }, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     expect(calls).toEqual([]);
   });
 
-  it('is typed by what it did', async () => {
+  it('returns a type that tells what was done', async () => {
     const result = await client.sync({ url: URL_A, events });
+    expect(result.action).toBe('created');
     expectTypeOf(result.action).toEqualTypeOf<'created' | 'updated' | 'unchanged'>();
     if (result.action === 'created') expectTypeOf(result.webhook.signing_key).toEqualTypeOf<string | undefined>();
   });

@@ -47,9 +47,9 @@ async function failureOf(work: Promise<unknown>): Promise<PathfinderApiError> {
   return error;
 }
 
-describe('row H5: retries', () => {
+describe('client retries', () => {
   it.each([429, 502, 503, 504])(
-    'repeats what is idempotent after %i, with growing waits, and succeeds',
+    'retries an idempotent request after %i with growing delays until it succeeds',
     async (status) => {
       const calls = {
         list: (client: PathfinderWebhooksClient) => client.list(),
@@ -67,7 +67,7 @@ describe('row H5: retries', () => {
     },
   );
 
-  it.each([429, 502, 503, 504])('never repeats a POST after %i', async (status) => {
+  it.each([429, 502, 503, 504])('never retries a POST after %i', async (status) => {
     const server = await serverWith({ status });
     const { client, waits } = clientOf(server.url);
     const created = await failureOf(client.create({ url: WEBHOOK.url, events: ['user.created'] }));
@@ -76,14 +76,14 @@ describe('row H5: retries', () => {
     expect([server.arrived.length, waits]).toEqual([2, []]);
   });
 
-  it.each([400, 401, 403, 404, 409, 422, 500, 501])('does not repeat after %i', async (status) => {
+  it.each([400, 401, 403, 404, 409, 422, 500, 501])('does not retry after %i', async (status) => {
     const server = await serverWith({ status });
     const { client } = clientOf(server.url);
     expect(await failureOf(client.list())).toMatchObject({ status, attempts: 1 });
     expect(server.arrived).toHaveLength(1);
   });
 
-  it('repeats after a connection that breaks, but a POST only once', async () => {
+  it('retries after a broken connection, a POST only once', async () => {
     let connections = 0;
     const server = await opened(
       listen(
@@ -101,7 +101,7 @@ describe('row H5: retries', () => {
     expect([error.code, error.status, error.attempts, connections]).toEqual(['api_unreachable', undefined, 1, 3]);
   });
 
-  it('repeats after an answer that breaks off', async () => {
+  it('retries after a truncated response', async () => {
     let count = 0;
     const server = await opened(
       listen(
@@ -116,7 +116,7 @@ describe('row H5: retries', () => {
     expect(count).toBe(2);
   });
 
-  it('gives up after the attempts it may make, with the last error', async () => {
+  it('gives up after the configured attempts with the last error', async () => {
     const server = await serverWith({ status: 503 });
     const { client, waits } = clientOf(server.url, { retry: { attempts: 5, baseMs: 1000, capMs: 3000 } });
     expect(await failureOf(client.list())).toMatchObject({ code: 'api_unavailable', status: 503, attempts: 5 });
@@ -127,7 +127,7 @@ describe('row H5: retries', () => {
     expect(unreachable.cause).toBeUndefined();
   });
 
-  it('takes a webhook for deleted that is gone on the second attempt', async () => {
+  it('treats a webhook that is gone on the second attempt as deleted', async () => {
     const lost = await serverWith({ status: 502 }, { status: 404 });
     await clientOf(lost.url).client.delete('webhook_1');
     const never = await serverWith({ status: 404 });
@@ -151,7 +151,7 @@ describe('row H5: retries', () => {
   it.each([
     ['longer than the cap', '21'],
     ['a date beyond it', 'Fri, 01 Mar 2024 10:01:00 GMT'],
-  ])('does not wait for a Retry-After that is %s, and tells it', async (_, header) => {
+  ])('does not wait for a Retry-After that is %s, and reports it', async (_, header) => {
     const now = () => Date.parse('2024-03-01T10:00:00Z');
     const server = await serverWith({ status: 429, headers: { 'retry-after': header } });
     const { client, waits } = clientOf(server.url, { now });
@@ -170,14 +170,14 @@ describe('row H5: retries', () => {
     expect(handlerWaits).toEqual([(error.retryAfter ?? 0) * 1000]);
   });
 
-  it('does not begin a wait that would outlast the deadline: what went wrong says more', async () => {
+  it('does not start a wait that exceeds the deadline, and throws the last error instead', async () => {
     const server = await serverWith({ status: 503, headers: { 'retry-after': '5' } });
     const { client, waits } = clientOf(server.url, { timeoutMs: 2000 });
     expect(await failureOf(client.list())).toMatchObject({ code: 'api_unavailable', status: 503 });
     expect(waits).toEqual([]);
   });
 
-  it.each(['soon', '-1', '1e9', ''])('takes a Retry-After of %j for none', async (header) => {
+  it.each(['soon', '-1', '1e9', ''])('ignores a Retry-After of %j', async (header) => {
     const server = await serverWith({ status: 503, headers: { 'retry-after': header } }, LIST);
     const { client, waits } = clientOf(server.url);
     expect(await client.list()).toEqual([WEBHOOK]);
@@ -185,8 +185,8 @@ describe('row H5: retries', () => {
   });
 });
 
-describe('row H6: limits', () => {
-  it('gives up at the deadline when nothing is answered', async () => {
+describe('client limits', () => {
+  it('gives up at the deadline when there is no response', async () => {
     const server = await serverWith(undefined);
     const { client } = clientOf(server.url, { timeoutMs: 60 });
     const startedAtMs = performance.now();
@@ -194,7 +194,7 @@ describe('row H6: limits', () => {
     expect(performance.now() - startedAtMs).toBeLessThan(2000);
   });
 
-  it('gives up at the deadline when an answer drips', async () => {
+  it('gives up at the deadline when a response trickles in', async () => {
     const server = await opened(
       listen(
         createServer((_, response) => {
@@ -208,7 +208,7 @@ describe('row H6: limits', () => {
     expect(await failureOf(client.list())).toMatchObject({ code: 'api_timeout' });
   });
 
-  it('has one deadline for all attempts and waits, also with a fetch that heeds no signal', async () => {
+  it('applies one deadline to all attempts and waits, even with a fetch that ignores its signal', async () => {
     const server = await serverWith({ status: 503 });
     const attempts = { attempts: 1000, baseMs: 20, capMs: 20 };
     const client = new PathfinderWebhooksClient({ token: TOKEN, baseUrl: server.url, timeoutMs: 150, retry: attempts });
@@ -221,7 +221,7 @@ describe('row H6: limits', () => {
     expect(await failureOf(deaf.client.list())).toMatchObject({ code: 'api_timeout' });
   });
 
-  it('rejects with the reason of the caller’s signal, while it waits for an answer or for a retry', async () => {
+  it('rejects with the reason of the caller’s signal during a request and between attempts', async () => {
     const reason = new Error('enough');
     const asked = signalled();
     const server = await opened(
@@ -253,7 +253,7 @@ describe('row H6: limits', () => {
     expect(timers()).toBeLessThanOrEqual(before + 1);
   });
 
-  it('reads no more than it may, whatever Content-Length says and however well it was compressed', async () => {
+  it('stops reading at its limit, whatever Content-Length or compression claims', async () => {
     const huge = JSON.stringify({ data: { webhooks: [], padding: 'x'.repeat(2_000_000) } });
     let sent = 0;
     const endless = await opened(
@@ -288,16 +288,16 @@ describe('row H6: limits', () => {
     expect(await clientOf(announced.url, { maxResponseBytes: 3_000_000 }).client.list()).toEqual([]);
   });
 
-  it('tells the status of a failure although its body is too long to read', async () => {
+  it('reports the status of a failure whose body is too long to read', async () => {
     const server = await serverWith({ status: 500, body: 'x'.repeat(5000) });
     const { client } = clientOf(server.url, { maxResponseBytes: 1000 });
     expect(await failureOf(client.list())).toMatchObject({ code: 'api_unavailable', status: 500 });
   });
 });
 
-describe('row H1: redirects', () => {
+describe('client redirects', () => {
   it.each([301, 302, 303, 304, 307, 308])(
-    'does not follow %i: the other server sees no token, nor anything',
+    'does not follow %i, so that no other server sees the token',
     async (status) => {
       const other = await serverWith(LIST);
       const server = await serverWith({ status, headers: { location: `${other.url}/api/webhooks` } });
@@ -314,7 +314,7 @@ describe('row H1: redirects', () => {
     },
   );
 
-  it('sees what it is guarded against: a fetch that follows redirects does reach the other server', async () => {
+  it('detects that a fetch which follows redirects reaches the other server', async () => {
     const other = await serverWith(LIST);
     const server = await serverWith({ status: 307, headers: { location: `${other.url}/api/webhooks` } });
     const following: typeof fetch = (input, init) => fetch(input, { ...init, redirect: 'follow' });
@@ -323,13 +323,13 @@ describe('row H1: redirects', () => {
   });
 });
 
-describe('answers', () => {
+describe('client responses', () => {
   it.each([
     ['as documented for one', { success: true, data: { webhooks: [WEBHOOK] } }],
     ['as `data`', { success: true, data: [WEBHOOK] }],
     ['as `webhooks`', { webhooks: [WEBHOOK] }],
     ['bare', [WEBHOOK]],
-  ])('finds the list %s', async (_, body) => {
+  ])('reads the list %s', async (_, body) => {
     const server = await serverWith({ body: JSON.stringify(body) });
     expect(await clientOf(server.url).client.list()).toEqual([WEBHOOK]);
   });
@@ -339,12 +339,12 @@ describe('answers', () => {
     ['as `data`', { success: true, data: WEBHOOK }],
     ['as `webhook`', { webhook: WEBHOOK }],
     ['bare', WEBHOOK],
-  ])('finds the webhook %s', async (_, body) => {
+  ])('reads the webhook %s', async (_, body) => {
     const server = await serverWith({ status: 201, body: JSON.stringify(body) });
     expect(await clientOf(server.url).client.update('webhook_1', { active: true })).toEqual(WEBHOOK);
   });
 
-  it('needs only id, url and events, keeps what it does not know, and drops what is of another type', async () => {
+  it('requires only id, url and events, keeps unknown fields and drops fields of another type', async () => {
     const odd = { ...WEBHOOK, active: 'yes', created_at: null, signing_key: 5, region: 'eu' };
     const server = await serverWith({ body: JSON.stringify({ data: { webhooks: [odd] } }) });
     expect(await clientOf(server.url).client.list()).toEqual([
@@ -370,7 +370,7 @@ describe('answers', () => {
       '{"data":{"webhooks":[{"id":"i","url":5,"events":["a",1]}]}}',
       'Missing or of another type: data.webhooks[0].url, data.webhooks[0].events.1.',
     ],
-  ])('refuses a list that is %s, and says where', async (_, body, detail) => {
+  ])('rejects a list that is %s and names the place', async (_, body, detail) => {
     const server = await serverWith({ body });
     const error = await failureOf(clientOf(server.url).client.list());
     expect(error).toMatchObject({ code: 'api_invalid_response', status: 200, attempts: 1 });
@@ -378,17 +378,14 @@ describe('answers', () => {
     expect(server.arrived).toHaveLength(1);
   });
 
-  it.each(['', '{}', '{"success":true}', '{"data":{"webhook":{"id":""}}}'])(
-    'refuses %j for a webhook',
-    async (body) => {
-      const server = await serverWith({ body });
-      const error = await failureOf(clientOf(server.url).client.update('webhook_1', { active: true }));
-      expect(error.code).toBe('api_invalid_response');
-      expect(error.message).toContain('Missing or of another type: data.webhook');
-    },
-  );
+  it.each(['', '{}', '{"success":true}', '{"data":{"webhook":{"id":""}}}'])('rejects %j as a webhook', async (body) => {
+    const server = await serverWith({ body });
+    const error = await failureOf(clientOf(server.url).client.update('webhook_1', { active: true }));
+    expect(error.code).toBe('api_invalid_response');
+    expect(error.message).toContain('Missing or of another type: data.webhook');
+  });
 
-  it('takes any 2xx for a deletion, but not one that says it failed', async () => {
+  it('accepts any 2xx for a deletion, except one that reports a failure', async () => {
     for (const reply of [{ status: 204 }, { body: '{"success":true}' }, { status: 202, body: '' }]) {
       const server = await serverWith(reply);
       expect(await clientOf(server.url).client.delete('webhook_1')).toBeUndefined();
@@ -409,7 +406,7 @@ describe('answers', () => {
     [429, 'api_rate_limited'],
     [500, 'api_unavailable'],
     [503, 'api_unavailable'],
-  ])('names %i %s, with status and request id', async (status, code) => {
+  ])('maps %i to %s with the status and request id', async (status, code) => {
     const server = await serverWith({ status, headers: { 'x-request-id': 'req_abc' }, body: 'not JSON' });
     const error = await failureOf(clientOf(server.url, { retry: { attempts: 1 } }).client.list());
     expect(error).toMatchObject({ code, status, requestId: 'req_abc' });
@@ -419,8 +416,8 @@ describe('answers', () => {
   });
 });
 
-describe('row H2: the token', () => {
-  it('is in no error, inspection or JSON, even when the API or the fetch gives it back', async () => {
+describe("the client's token", () => {
+  it('never appears in an error, inspection or JSON, even when the API or fetch echoes it', async () => {
     const secret = randomBytes(16).toString('hex');
     const echo = `Bearer ${TOKEN} and ${secret} \u001b[2J\nline`;
     const headers = { 'x-request-id': `req ${TOKEN}` };
@@ -468,7 +465,7 @@ describe('row H2: the token', () => {
     ['with a space before it', ` ${TOKEN}`],
     ['with a line end in it', `${TOKEN}\r\nX-Evil: 1`],
     ['with other characters', `${TOKEN}é`],
-  ])('is refused at construction when it is %s, without being shown', (_, token) => {
+  ])('is rejected at construction when it is %s, without being shown', (_, token) => {
     const construct = () =>
       new PathfinderWebhooksClient({ token: token as string, baseUrl: 'https://api.example.com' });
     expect(construct).toThrow(TypeError);
@@ -476,7 +473,7 @@ describe('row H2: the token', () => {
   });
 });
 
-describe('row H4: the options', () => {
+describe('client options', () => {
   const construct = (options: Partial<PathfinderWebhooksClientOptions>) => () =>
     new PathfinderWebhooksClient({ token: TOKEN, baseUrl: 'https://api.example.com', ...options });
 
@@ -495,7 +492,7 @@ describe('row H4: the options', () => {
     'https://user@api.example.com',
     'https://api.example.com/?a=1',
     'https://api.example.com/#a',
-  ])('refuse the base URL %s', (baseUrl) => {
+  ])('rejects the base URL %s', (baseUrl) => {
     expect(construct({ baseUrl })).toThrow(TypeError);
     expect(construct({ baseUrl })).toThrow(/^The client's option baseUrl must be /);
   });
@@ -509,7 +506,7 @@ describe('row H4: the options', () => {
     ['http://127.1', 'http://127.0.0.1'],
     ['http://[::1]:3000', 'http://[::1]:3000'],
     [new URL('https://api.example.com/x'), 'https://api.example.com/x'],
-  ])('take the base URL %s', (baseUrl, wanted) => {
+  ])('accepts the base URL %s', (baseUrl, wanted) => {
     expect(construct({ baseUrl })().baseUrl).toBe(wanted);
   });
 
@@ -523,13 +520,13 @@ describe('row H4: the options', () => {
     [{ retry: { baseMs: -1 } }, 'retry.baseMs'],
     [{ retry: { capMs: Number.POSITIVE_INFINITY } }, 'retry.capMs'],
     [{ retry: { maxRetryAfterMs: Number.NaN } }, 'retry.maxRetryAfterMs'],
-  ])('refuse %j', (options, name) => {
+  ])('rejects %j', (options, name) => {
     expect(construct(options)).toThrow(`The client's option ${name} must be `);
   });
 });
 
 describe('PathfinderApiError', () => {
-  it('is known across copies of the package, by code too', () => {
+  it('is recognized across copies of the package, and by code', () => {
     const error = new PathfinderApiError('api_timeout');
     const copy = Object.assign(new Error('a copy'), {
       [Symbol.for('pathfinder.webhooks.PathfinderApiError')]: true,

@@ -26,7 +26,7 @@ export function describeCrashes(engine: CrashEngine, options?: CrashesOptions): 
   const isMissing = options !== undefined && options.server === undefined;
   if (isMissing) console.warn(`\n${engine.name}: skipped, since its server is not installed on this machine.\n`);
   describe.skipIf(isMissing)(`${engine.name} under SIGKILL, SIGSTOP and SIGTERM`, () => {
-    it('loses nothing that was acknowledged, makes no effect twice, leaves nothing behind', {
+    it('loses no acknowledged event, repeats no transactional effect and leaves nothing behind', {
       timeout: PATIENCE_MS,
     }, async () => {
       const {
@@ -46,20 +46,20 @@ export function describeCrashes(engine: CrashEngine, options?: CrashesOptions): 
     });
 
     it.each(twins.filter(([, twin]) => engine.transactional || twin !== 'effect-first'))(
-      'would show %s',
+      'the kill loop detects %s',
       { timeout: PATIENCE_MS },
       async (_, twin, shows) => {
         expect(await findFault(engine, twin, shows)).toBeGreaterThan(0);
       },
     );
 
-    it('gives everything back when it is asked to end, for another process to do at once', {
+    it('releases all its claims on SIGTERM, so that another process continues at once', {
       timeout: PATIENCE_MS,
     }, async () => {
       expect(await runShutdown(engine)).toEqual({ exitCode: 0, claimsLeft: 0, lost: 0, doubled: 0 });
     });
 
-    it('would show an end that gives nothing back', { timeout: PATIENCE_MS }, async () => {
+    it('the kill loop detects a shutdown that releases nothing', { timeout: PATIENCE_MS }, async () => {
       expect((await runShutdown(engine, 'exit-at-once')).claimsLeft).toBeGreaterThan(0);
     });
   });
@@ -71,7 +71,9 @@ export function describeCrashes(engine: CrashEngine, options?: CrashesOptions): 
       expect([...wins].filter(([, times]) => times !== 1)).toEqual([]);
     });
 
-    it('lets a zombie extend, checkpoint, complete and fail nothing', { timeout: PATIENCE_MS }, async () => {
+    it('rejects extend, checkpoint, complete and fail from a process that lost its lease', {
+      timeout: PATIENCE_MS,
+    }, async () => {
       expect(await runZombie(engine)).toEqual({
         answers: [false, 'lost', false, false],
         completed: true,
@@ -80,7 +82,7 @@ export function describeCrashes(engine: CrashEngine, options?: CrashesOptions): 
     });
 
     it.each(['handler', 'schema'] as const)(
-      'buries a payload whose %s takes its process down, and finishes its neighbours',
+      'moves a payload whose %s crashes its process to the dead letters and completes its neighbors',
       { timeout: PATIENCE_MS },
       async (killer) => {
         const { crashes, deadLetters, effects } = await runPoison(engine, killer);

@@ -72,11 +72,11 @@ async function ownPostgres(options: PostgresServerOptions = {}): Promise<OwnServ
   return server;
 }
 
-describeWith('postgres', 'postgresStore on a server that is at fault', (url) => {
+describeWith('postgres', 'postgresStore with a faulty server', (url) => {
   const { pool, schema } = testPostgres(url);
   const inSchema = { connectionString: url, options: `-c search_path=${schema}` };
 
-  it('with another table of its name: says so, and makes its own once that is gone', async () => {
+  it('reports a foreign table of its name, and creates its own once that is gone', async () => {
     const admin = pool({ max: 1 });
     await admin.query('CREATE TABLE foreign_event (id int)');
     const store = postgresStore(pool(), { tablePrefix: 'foreign_', ...quiet() });
@@ -88,7 +88,7 @@ describeWith('postgres', 'postgresStore on a server that is at fault', (url) => 
     });
   });
 
-  it('whose tables were dropped: makes them again', async () => {
+  it('recreates its tables after they were dropped', async () => {
     const admin = pool({ max: 1 });
     const store = postgresStore(pool(), { tablePrefix: 'dropped_', ...quiet() });
     await store.get('any');
@@ -96,14 +96,14 @@ describeWith('postgres', 'postgresStore on a server that is at fault', (url) => 
     await refusesUntilHealed({ store, says: /relation "dropped_event" does not exist/, heal: async () => undefined });
   });
 
-  it('whose pool is closed: says so', async () => {
+  it('reports a closed pool', async () => {
     const closed = pool();
     const store = postgresStore(closed, { tablePrefix: 'closed_', ...quiet() });
     await closed.end();
     await refusesUntilHealed({ store, says: /Cannot use a pool after calling end/ });
   });
 
-  it('of an old version: names the one that it needs', async () => {
+  it('names the minimum version of PostgreSQL when the server is older', async () => {
     const { server_version_num: version } = (await pool({ max: 1 }).query('SHOW server_version_num')).rows[0];
     const old = (data: Buffer) =>
       Buffer.from(
@@ -119,7 +119,7 @@ describeWith('postgres', 'postgresStore on a server that is at fault', (url) => 
     await refusesUntilHealed({ store: postgresStore(through, quiet()), says: /needs PostgreSQL 12 or later/ });
   });
 
-  it('that gives out no more connections: takes deliveries again when there are some', async () => {
+  it('accepts deliveries again after the pool had no free connection', async () => {
     const server = await ownPostgres({
       settings: ['-c', 'max_connections=4', '-c', 'superuser_reserved_connections=0', '-c', 'max_wal_senders=0'],
     });
@@ -135,14 +135,14 @@ describeWith('postgres', 'postgresStore on a server that is at fault', (url) => 
     });
   });
 
-  it('that is down: takes deliveries again when it is up', async () => {
+  it('accepts deliveries again after the server was down', async () => {
     const server = await ownPostgres();
     await server.kill();
     const store = postgresStore(poolOn(server.url), quiet());
     await refusesUntilHealed({ store, says: /ECONNREFUSED/, heal: () => server.start() });
   });
 
-  it('that is read-only: takes deliveries again when it is not', async () => {
+  it('accepts deliveries again after the server was read-only', async () => {
     const server = await ownPostgres();
     const admin = poolOn(server.url, { max: 1 });
     const turn = async (state: string) => {
@@ -162,7 +162,7 @@ describeWith('postgres', 'postgresStore on a server that is at fault', (url) => 
     await refusesUntilHealed({ store, says: /read-only transaction/, heal });
   });
 
-  it('with a wrong password: takes deliveries again when it is right', async () => {
+  it('accepts deliveries again after the password was wrong', async () => {
     const server = await ownPostgres({ password: 'right' });
     const store = postgresStore(poolOn(server.url.replace(':right@', ':wrong@')), quiet());
     const heal = () => poolOn(server.url, { max: 1 }).query("ALTER ROLE postgres PASSWORD 'wrong'");
@@ -195,23 +195,23 @@ function clientOn(url: string): Redis {
   return client;
 }
 
-describeWith('redis', 'redisStore on a server that is at fault', (url) => {
+describeWith('redis', 'redisStore with a faulty server', (url) => {
   const { ioredis, keyPrefix } = testRedis(url);
 
-  it('with another value under its key: says so, and takes the event once that is gone', async () => {
+  it('reports a foreign value under its key, and accepts the event once that is gone', async () => {
     const key = `${keyPrefix}event:default\nevt_1`;
     await ioredis.set(key, 'of somebody else');
     const store = redisStore(ioredis, { keyPrefix, ...quiet() });
     await refusesUntilHealed({ store, says: /WRONGTYPE/, heal: () => ioredis.del(key) });
   });
 
-  it('whose client is closed: says so', async () => {
+  it('reports a closed client', async () => {
     const client = clientOn(url);
     client.disconnect();
     await refusesUntilHealed({ store: redisStore(client, { keyPrefix, ...quiet() }), says: /Connection is closed/ });
   });
 
-  it('of an old version: names the one that it needs', async () => {
+  it('names the minimum version of Redis when the server is older', async () => {
     const old = (data: Buffer) =>
       Buffer.from(data.toString('latin1').replace(/redis_version:\d/, 'redis_version:5'), 'latin1');
     const proxy = await startProxy(new URL(url), old);
@@ -220,14 +220,14 @@ describeWith('redis', 'redisStore on a server that is at fault', (url) => {
     await refusesUntilHealed({ store, says: /needs Redis 6\.2 or later; this server is 5\./ });
   });
 
-  it('that is down: takes deliveries again when it is up', async () => {
+  it('accepts deliveries again after the server was down', async () => {
     const server = await ownRedis();
     await server.kill();
     const store = redisStore(clientOn(server.url), quiet());
     await refusesUntilHealed({ store, says: /Reached the max retries|no answer/, heal: () => server.start() });
   });
 
-  it('that is full: changes nothing, and takes deliveries again when there is room', async () => {
+  it('changes nothing on a full server, and accepts deliveries again when there is room', async () => {
     const server = await ownRedis();
     const admin = clientOn(server.url);
     const store = redisStore(clientOn(server.url), quiet());
@@ -239,7 +239,7 @@ describeWith('redis', 'redisStore on a server that is at fault', (url) => {
     expect(await store.complete('running', token)).toBe(true);
   });
 
-  it('that is full: no bytes of an event, no step and no error of a handler are in the log', async () => {
+  it('logs no event bytes, step results or handler errors when the server is full', async () => {
     const server = await ownRedis();
     const admin = clientOn(server.url);
     const logger = recordingLogger();
@@ -269,7 +269,34 @@ describeWith('redis', 'redisStore on a server that is at fault', (url) => {
     for (const secret of ['ada@example.com', 'a secret of the step', base64]) expect(log).not.toContain(secret);
   });
 
-  it('that is a replica: takes deliveries again when it is none', async () => {
+  it('throws errors of ioredis without the command, whose arguments are bytes of an event', async () => {
+    const server = await ownRedis();
+    const admin = clientOn(server.url);
+    const store = redisStore(clientOn(server.url), quiet());
+    const connection = { url: server.url, maxRetriesPerRequest: null };
+    const queue = bullmqQueue({ connection, store: { ...store, get: async () => undefined }, ...quiet() });
+    onTestFinished(() => queue.close?.());
+    const { token } = await acquired(store, 'running');
+    await queue.stats();
+    await admin.config('SET', 'maxmemory', '1mb');
+    const write = () => store.checkpoint('running', token, 'step', 'a secret of the step');
+    const body = bodyOf({ id: 'evt_1' });
+    const rest = { type: 'user.created', created: 1, headers: {}, receivedAtMs: Date.now() };
+    const enqueue = () => queue.enqueue({ key: 'evt_1', eventId: 'evt_1', body, bodyHash: '', ...rest });
+    const errors: unknown[] = [];
+    // The second write finds its script known to the server, so that the error comes from the other of the two commands.
+    for (const work of [write, write, enqueue]) errors.push(await work().catch((error: unknown) => error));
+    await admin.config('SET', 'maxmemory', '0');
+    expect(errors.map((error) => [String(error).includes('OOM'), Object.hasOwn(error as Error, 'command')])).toEqual(
+      Array(3).fill([true, false]),
+    );
+    const shown = inspect(errors, { depth: null, showHidden: true, maxStringLength: null });
+    for (const secret of ['a secret of the step', body.toString('base64').slice(20, 60)]) {
+      expect(shown).not.toContain(secret);
+    }
+  });
+
+  it('accepts deliveries again after the server was a replica', async () => {
     const [primary, server] = [await ownRedis(), await ownRedis()];
     const admin = clientOn(server.url);
     await admin.replicaof('127.0.0.1', primary.port);
@@ -277,7 +304,7 @@ describeWith('redis', 'redisStore on a server that is at fault', (url) => {
     await refusesUntilHealed({ store, says: /READONLY/, heal: () => admin.replicaof('NO', 'ONE') });
   });
 
-  it('with a wrong password: takes deliveries again when it is right', async () => {
+  it('accepts deliveries again after the password was wrong', async () => {
     const server = await ownRedis(['--requirepass', 'right']);
     const admin = clientOn(server.url.replace('redis://', 'redis://:right@'));
     const client = clientOn(server.url.replace('redis://', 'redis://:wrong@'));
@@ -296,7 +323,7 @@ async function acquired(store: WebhookStore, key: string) {
   return claim;
 }
 
-describe.skipIf(!programs.redis || !programs.postgres)('what a store warns of at its first use', () => {
+describe.skipIf(!programs.redis || !programs.postgres)('the first use of a store', () => {
   const warningsAfter = async (open: (logger: ReturnType<typeof recordingLogger>) => WebhookStore) => {
     const logger = recordingLogger();
     const store = open(logger);
@@ -304,7 +331,7 @@ describe.skipIf(!programs.redis || !programs.postgres)('what a store warns of at
     return logger.lines.map(({ message }) => message);
   };
 
-  it('Redis without a file, with an eviction policy, as a replica; and of nothing else', async () => {
+  it('warns about a Redis without a file, with an eviction policy or as a replica, and nothing else', async () => {
     const [sound, bad] = [
       await ownRedis(),
       await ownRedis(['--appendonly', 'no', '--maxmemory-policy', 'allkeys-lru']),
@@ -320,7 +347,7 @@ describe.skipIf(!programs.redis || !programs.postgres)('what a store warns of at
     ]);
   });
 
-  it('Postgres that does not wait for its disk, and a pool that waits for ever; and of nothing else', async () => {
+  it('warns about a Postgres that does not wait for its disk and a pool that waits forever, and nothing else', async () => {
     const server = await ownPostgres();
     expect(await warningsAfter((logger) => postgresStore(poolOn(server.url), { logger }))).toEqual([]);
     const hasty = poolOn(server.url, { options: '-c synchronous_commit=off', connectionTimeoutMillis: 0 });
@@ -330,7 +357,7 @@ describe.skipIf(!programs.redis || !programs.postgres)('what a store warns of at
     ]);
   });
 
-  it('a Postgres replica', async () => {
+  it('warns about a Postgres replica', async () => {
     const server = await ownPostgres();
     await postgresStore(poolOn(server.url), quiet()).get('any');
     const replica = await ownPostgres({ replicaOf: server });

@@ -6,12 +6,13 @@ import { describeWebhookQueue, type OpenQueueOptions } from '@pathfinder/webhook
 import { Queue } from 'bullmq';
 import { describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { loadBullMQ } from '../../src/engines/bullmq/library.ts';
+import { contractRunner } from '../support/contract-runner.ts';
 import { bodyOf, deliveryOf, recordingLogger, SECRET } from '../support/deliver.ts';
 import { testPostgres } from '../support/services/postgres.ts';
 import { testRedis } from '../support/services/redis.ts';
 import { describeWith } from '../support/services/services.ts';
 
-const contract = { runner: { describe, it }, kinds: ['durable', 'shared'] as const };
+const contract = { runner: contractRunner, kinds: ['durable', 'shared'] as const };
 const logger = recordingLogger();
 
 describeWith('redis', 'bullmqQueue', (url) => {
@@ -29,7 +30,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
   const onForeign = ({ namespace }: OpenQueueOptions) => queueOn({ ...storeIn(namespace) }, namespace);
   describeWebhookQueue("bullmqQueue over somebody else's store", onForeign, contract);
 
-  describeWith('postgres', 'with its claims in Postgres', () => {
+  describeWith('postgres', 'bullmqQueue with its claims in Postgres', () => {
     const { pool } = testPostgres(inject('services').postgres ?? '');
     let shared: ReturnType<typeof pool> | undefined;
     const onPostgres = ({ namespace }: OpenQueueOptions) => {
@@ -39,7 +40,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
     describeWebhookQueue('bullmqQueue over postgresStore', onPostgres, contract);
   });
 
-  it('takes over the name, the connection and the prefix of a queue that is there', async () => {
+  it('reuses the name, connection and prefix of an existing queue', async () => {
     const existing = new Queue('orders', { connection, prefix });
     const queue = bullmqQueue({ queue: existing, store: storeIn('orders'), logger });
     onTestFinished(async () => {
@@ -52,7 +53,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
     expect([job?.name, job?.data.eventId, job?.id]).toEqual(['user.created', 'evt_1', expect.stringMatching(/^wh_/)]);
   });
 
-  it('keeps no bytes of what is done, and those of what is dead in a failed job that says why', async () => {
+  it('deletes the bytes of completed events and keeps those of dead ones in a failed job with the reason', async () => {
     const queue = queueOn(storeIn('kept'), 'kept');
     const engine = new Queue('kept', { connection, prefix });
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger, retry: { attempts: 1 } });
@@ -72,7 +73,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
     ]);
   });
 
-  it('deletes what no handler has matched for the retention', async () => {
+  it('deletes unhandled events after the retention', async () => {
     const store = redisStore(ioredis, { namespace: 'swept', keyPrefix, retentionMs: 200, logger });
     const engine = new Queue('swept-unhandled', { connection, prefix });
     const drained = async () => {
@@ -96,7 +97,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
     expect([(await queue.stats()).unhandled, await engine.getJobCountByTypes('wait')]).toEqual([0, 0]);
   });
 
-  it('tells of a conflict where other bytes have just taken the place of those that failed', async () => {
+  it('reports a conflict when another body has just replaced a failed one', async () => {
     const store = storeIn('replaced');
     const claim = await store.claim('evt_1', { leaseMs: 1000, bodyHash: 'a'.repeat(64) });
     if (claim.status !== 'acquired') throw new Error(claim.status);
@@ -108,7 +109,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
     expect(replies.map(({ status }) => status).sort()).toEqual([202, 409]);
   });
 
-  it('runs an event again in time when the wall clock was set back an hour after it had failed', async () => {
+  it('retries an event on time when the wall clock was set back an hour after its failure', async () => {
     const queue = queueOn(storeIn('clock'), 'clock');
     const retry = { attempts: 3, baseMs: 300, jitter: 'none' } as const;
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger, retry });
@@ -131,7 +132,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
     await expect.poll(async () => (await queue.store.get('evt_1'))?.state).toBe('done');
   });
 
-  it('gives back at the end of a drain the jobs that it has taken along', async () => {
+  it('returns the jobs that it has taken when a drain ends', async () => {
     const queue = queueOn(storeIn('along'), 'along');
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
     onTestFinished(async () => {
@@ -153,14 +154,14 @@ describeWith('redis', 'bullmqQueue', (url) => {
     ['no store', { store: undefined as never }, /`store`/],
     ['a name with a colon', { name: 'a:b' }, /`name`/],
     ['an option that it does not know', { concurency: 5 } as never, /no option `concurency`/],
-  ])('refuses %s', (_, options, says) => {
+  ])('rejects %s', (_, options, says) => {
     expect(() => bullmqQueue({ connection, store: storeIn('refused'), ...options })).toThrow(TypeError);
     expect(() => bullmqQueue({ connection, store: storeIn('refused'), ...options })).toThrow(says);
   });
 });
 
-describe('BullMQ that is missing, or of another version', () => {
-  it('is named, with the version that is needed', () => {
+describe('a missing or unsupported BullMQ', () => {
+  it('is named together with the required version', () => {
     const missing = (name: string) => {
       throw new Error(`Cannot find module '${name}'`);
     };

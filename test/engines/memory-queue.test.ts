@@ -1,11 +1,12 @@
 import { NonRetryableError } from '@pathfinder/webhooks';
 import { describeWebhookQueue, memoryQueue } from '@pathfinder/webhooks/testing';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { contractRunner } from '../support/contract-runner.ts';
 import { receiverWith } from '../support/receiver.ts';
 
-describeWebhookQueue('memoryQueue', () => memoryQueue({ allowVolatile: true }), { runner: { describe, it } });
+describeWebhookQueue('memoryQueue', () => memoryQueue({ allowVolatile: true }), { runner: contractRunner });
 
-it('a dead letter of memoryQueue is found by the clock on the wall, though that was set back since the queue was made', async () => {
+it('memoryQueue finds dead letters by wall clock even after the clock was set back', async () => {
   const queue = memoryQueue({ allowVolatile: true });
   const { webhooks, receive } = receiverWith({ queue });
   webhooks.on('*', () => {

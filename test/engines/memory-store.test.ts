@@ -23,7 +23,7 @@ async function acquire(store: WebhookStore, key = 'k', bodyHash = 'h') {
 }
 
 describe('memoryStore', () => {
-  it('gives a key to one of many', async () => {
+  it('gives a key to one of many concurrent claims', async () => {
     const { store } = open();
     const claims = await Promise.all(
       Array.from({ length: 50 }, () => store.claim('k', { leaseMs: 100, bodyHash: 'h' })),
@@ -36,7 +36,7 @@ describe('memoryStore', () => {
     );
   });
 
-  it('lets another take over a lapsed lease, after which the first can do nothing', async () => {
+  it('lets another worker take over an expired lease and ignores the first one afterwards', async () => {
     const { store, wait } = open();
     const zombie = await acquire(store);
     wait(100);
@@ -56,7 +56,7 @@ describe('memoryStore', () => {
     expect(await store.complete('k', zombie.token)).toBe(false);
   });
 
-  it('keeps steps over failures, the first write of each', async () => {
+  it('keeps steps across failures, with the first write of each', async () => {
     const { store } = open();
     const first = await acquire(store);
     expect(await store.checkpoint('k', first.token, '__proto__', 'a')).toBe('saved');
@@ -70,7 +70,7 @@ describe('memoryStore', () => {
     ]);
   });
 
-  it('counts claims and failures, not releases, and starts both anew at a revival', async () => {
+  it('counts claims and failures but not releases, and resets both on a revival', async () => {
     const { store, wait } = open();
     for (const options of [
       { error: 'no' },
@@ -97,7 +97,7 @@ describe('memoryStore', () => {
     expect(await acquire(store)).toMatchObject({ attempt: 5, claims: 1, failures: 0 });
   });
 
-  it('keeps or clears the steps of what it revives', async () => {
+  it('keeps or clears the steps of a revived event', async () => {
     for (const steps of ['keep', 'clear'] as const) {
       const { store } = open();
       const claim = await acquire(store);
@@ -108,7 +108,7 @@ describe('memoryStore', () => {
     }
   });
 
-  it('calls other bytes a conflict unless nothing holds those of a failed event', async () => {
+  it('reports a different body as a conflict unless the event has failed and is unclaimed', async () => {
     const { store, wait } = open();
     const other = () => store.claim('k', { leaseMs: 100, bodyHash: 'other' });
     const active = await acquire(store);
@@ -142,7 +142,7 @@ describe('memoryStore', () => {
     expect(states).toEqual([undefined, undefined, 'free', 'dead']);
   });
 
-  it('forgets the oldest finished id when full, with one warning, and refuses when none is finished', async () => {
+  it('forgets the oldest finished id when full with one warning, and rejects when none is finished', async () => {
     const { store, logger } = open({ maxEntries: 3 });
     for (const key of ['a', 'b', 'c', 'd', 'e']) await store.complete(key, (await acquire(store, key)).token);
     expect([await store.get('a'), await store.get('b'), (await store.get('c'))?.state]).toEqual([
@@ -161,7 +161,7 @@ describe('memoryStore', () => {
     await expect(store.claim('more', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit of 3 events/);
   });
 
-  it('refuses rather than forgets early once maxAgeSeconds rests on it', async () => {
+  it('rejects new events instead of forgetting early when maxAgeSeconds relies on it', async () => {
     const { store, wait } = open({ maxEntries: 2 });
     store.requireRetention?.(1000);
     for (const key of ['a', 'b']) await store.complete(key, (await acquire(store, key)).token);
@@ -170,7 +170,7 @@ describe('memoryStore', () => {
     expect((await acquire(store, 'c')).attempt).toBe(1);
   });
 
-  it('forgets a failed event, which nobody holds, before a finished one that is younger', async () => {
+  it('forgets an unclaimed failed event before a younger finished one', async () => {
     for (const requiredMs of [0, 1000]) {
       const { store, wait } = open({ maxEntries: 3 });
       store.requireRetention?.(requiredMs);
@@ -184,14 +184,14 @@ describe('memoryStore', () => {
     }
   });
 
-  it('takes new events after an outage in which as many failed as it holds', async () => {
+  it('accepts new events after an outage filled it with failed ones', async () => {
     const { store } = open({ maxEntries: 1000 });
     for (let n = 0; n < 1000; n++) await store.fail(`k${n}`, (await acquire(store, `k${n}`)).token, { error: 'down' });
     for (let n = 0; n < 1000; n++) await store.complete(`n${n}`, (await acquire(store, `n${n}`)).token);
     expect([await store.get('k999'), (await store.get('n0'))?.state]).toEqual([undefined, 'done']);
   });
 
-  it('forgets a finished id once maxAgeSeconds no longer rests on it, whatever its retention', async () => {
+  it('forgets a finished id once maxAgeSeconds no longer relies on it', async () => {
     const { store, wait } = open({ maxEntries: 2, retentionMs: 1000 });
     store.requireRetention?.(600);
     for (const key of ['a', 'b']) await store.complete(key, (await acquire(store, key)).token);
@@ -202,7 +202,7 @@ describe('memoryStore', () => {
     expect([await store.get('a'), (await store.get('b'))?.state]).toEqual([undefined, 'done']);
   });
 
-  it('goes by what has really passed when the wall clock is set', async () => {
+  it('measures elapsed time when the wall clock is set', async () => {
     const store = memoryStore({ retentionMs: 60_000 });
     await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
     await acquire(store, 'leased');
@@ -215,7 +215,7 @@ describe('memoryStore', () => {
     }
   });
 
-  it('remembers the newest version of an entity, of as many as it may', async () => {
+  it('remembers the newest version of a limited number of entities', async () => {
     const { store } = open({ maxEntries: 2 });
     expect([await store.advance('a', 5), await store.advance('a', 5), await store.advance('a', 4)]).toEqual([
       true,
@@ -229,7 +229,7 @@ describe('memoryStore', () => {
     await store.close();
   });
 
-  it('keeps an event that was revived when its first run would be forgotten', async () => {
+  it('keeps a revived event beyond the time when its first run would be forgotten', async () => {
     const { store, wait } = open();
     await store.complete('k', (await acquire(store)).token);
     await store.revive('k', { steps: 'keep' });

@@ -62,11 +62,11 @@ async function opened(engine: OutageEngine, url: string, attempts = 10) {
 }
 
 for (const engine of outageEngines) {
-  describeWith(engine.service, `${engine.name} behind a network that fails`, (url) => {
+  describeWith(engine.service, `${engine.name} with a failing network`, (url) => {
     const once = engine.transactional ? expect.toSatisfy((made) => made === 1) : expect.toSatisfy((made) => made >= 1);
 
-    describe.each(['reset', 'cut', 'blackhole'] as const)('%s', (fault: NetworkFault) => {
-      it('at the door: 503 and one line, never a 2xx for what is not kept; taken in and done once it is healed', async () => {
+    describe.each(['reset', 'cut', 'blackhole'] as const)('network fault %s', (fault: NetworkFault) => {
+      it('during receipt responds 503 with one log line, and the event is completed after recovery', async () => {
         const { proxy, webhooks, register, logger, receive, receiveInTheEnd, untilDone } = await opened(engine, url);
         register(webhooks, () => undefined);
         expect(await receiveInTheEnd('evt_before')).toEqual(QUEUED);
@@ -85,7 +85,7 @@ for (const engine of outageEngines) {
       }, 30_000);
 
       it.each(['while a handler runs', 'when a handler ends'])(
-        '%s: it is done, and its effect made, once it is healed',
+        'during %s is survived, and the effect happens once after recovery',
         async (when) => {
           const { proxy, webhooks, register, receive, untilDone } = await opened(engine, url);
           const started = gate();
@@ -108,7 +108,7 @@ for (const engine of outageEngines) {
       );
     });
 
-    it('slow: events are taken in and done, later', async () => {
+    it('a slow network delays events but completes them', async () => {
       const { proxy, webhooks, register, receiveInTheEnd, untilDone } = await opened(engine, url);
       register(webhooks, () => undefined);
       proxy.fault('delay');
@@ -119,7 +119,7 @@ for (const engine of outageEngines) {
       expect(await untilDone('evt_1')).toEqual(once);
     }, 30_000);
 
-    it('would be caught if it acknowledged first', async () => {
+    it('the test detects a queue that acknowledges before it stores', async () => {
       const { proxy, queue, untilDone, register } = await opened(engine, url);
       const hasty = {
         ...queue,

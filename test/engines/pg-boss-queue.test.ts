@@ -1,6 +1,7 @@
 import { pgBossQueue } from '@pathfinder/webhooks/pg-boss';
 import { describeWebhookQueue, type OpenQueueOptions } from '@pathfinder/webhooks/testing';
-import { afterAll, beforeAll, describe, it } from 'vitest';
+import { afterAll, beforeAll } from 'vitest';
+import { contractRunner } from '../support/contract-runner.ts';
 import { recordingLogger } from '../support/deliver.ts';
 import { newBoss, PG_BOSS, stopBoss } from '../support/services/pg-boss.ts';
 import { testPostgres } from '../support/services/postgres.ts';
@@ -23,5 +24,5 @@ describeWith('postgres', `pgBossQueue over ${PG_BOSS}`, (url) => {
     shared ??= pool({ max: 20 });
     return pgBossQueue(boss, { ...options, pool: shared, pollMs: 20, logger: recordingLogger() });
   };
-  describeWebhookQueue('pgBossQueue', open, { runner: { describe, it }, kinds });
+  describeWebhookQueue('pgBossQueue', open, { runner: contractRunner, kinds });
 });

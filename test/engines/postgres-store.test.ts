@@ -1,6 +1,6 @@
 import { postgresStore } from '@pathfinder/webhooks/postgres';
 import { describeWebhookStore, type OpenStoreOptions } from '@pathfinder/webhooks/testing';
-import { describe, it } from 'vitest';
+import { contractRunner } from '../support/contract-runner.ts';
 import { recordingLogger } from '../support/deliver.ts';
 import { testPostgres } from '../support/services/postgres.ts';
 import { describeWith } from '../support/services/services.ts';
@@ -14,5 +14,5 @@ describeWith('postgres', 'postgresStore over pg', (url) => {
     shared ??= pool();
     return { store: postgresStore(shared, { ...options, logger: recordingLogger() }) };
   };
-  describeWebhookStore('postgresStore', open, { runner: { describe, it }, kinds, shortMs: 100 });
+  describeWebhookStore('postgresStore', open, { runner: contractRunner, kinds, shortMs: 100 });
 });

@@ -6,7 +6,7 @@ import { queueTwins } from './queue-twins.ts';
 
 const folder = databaseFolder();
 
-describe('the contract of a queue', () => {
+describe('the queue contract', () => {
   it.each(queueTwins)('catches a queue that $fault', async ({ breaks, onFile, spoil }) => {
     const one = queueContract.find(({ name }) => name === breaks);
     if (!one) throw new Error(`There is no case '${breaks}'.`);
@@ -24,7 +24,7 @@ describe('the contract of a queue', () => {
     );
   });
 
-  it('has cases with names of their own', () => {
+  it('has a unique name for each case', () => {
     expect(new Set(queueContract.map(({ name }) => name)).size).toBe(queueContract.length);
   });
 });

@@ -1,12 +1,12 @@
 import { redisStore } from '@pathfinder/webhooks/redis';
 import { describeWebhookStore, type OpenStoreOptions } from '@pathfinder/webhooks/testing';
-import { describe, it } from 'vitest';
+import { contractRunner } from '../support/contract-runner.ts';
 import { recordingLogger } from '../support/deliver.ts';
 import { type NodeRedis, testRedis } from '../support/services/redis.ts';
 import { describeWith } from '../support/services/services.ts';
 
 const kinds = ['durable', 'shared'] as const;
-const contract = { runner: { describe, it }, kinds, shortMs: 100 };
+const contract = { runner: contractRunner, kinds, shortMs: 100 };
 
 describeWith('redis', 'redisStore', (url) => {
   const { ioredis, nodeRedis, keyPrefix } = testRedis(url);

@@ -42,7 +42,7 @@ function receiverOn(store: WebhookStore, options: Partial<WebhookHandlerOptions>
 /** The promises of each store that machines share, in a database of the tests. */
 function describePromises(name: string, open: () => WebhookStore): void {
   describe(name, () => {
-    it('takes every id as data, whatever it would be in a statement or in a script', async () => {
+    it('treats every id as data in statements and scripts', async () => {
       const { webhooks, receive } = receiverOn(open());
       const seen: string[] = [];
       webhooks.on('*', function work({ id }) {
@@ -54,7 +54,7 @@ function describePromises(name: string, open: () => WebhookStore): void {
       expect(seen).toEqual(HOSTILE);
     });
 
-    it('keeps tenants and ids apart that read alike when they are joined', async () => {
+    it('keeps tenants and ids apart whose concatenations are equal', async () => {
       const tenants: Partial<WebhookHandlerOptions> = {
         secret: ({ params }) => ({ secret: SECRET, tenant: params?.tenant ?? 'none' }),
       };
@@ -75,7 +75,7 @@ function describePromises(name: string, open: () => WebhookStore): void {
       expect(runs).toBe(5);
     });
 
-    it('tells a handler of an event that is older than one it has applied, and of none beside', async () => {
+    it('reports an event older than one already applied as stale, and no other', async () => {
       const { webhooks, receive } = receiverOn(open());
       const applied: string[] = [];
       webhooks.on('user.created', async function apply({ id }, { isStale }) {
@@ -95,26 +95,26 @@ function describePromises(name: string, open: () => WebhookStore): void {
   });
 }
 
-describeWith('redis', 'on Redis', (url) => {
+describeWith('redis', 'redisStore', (url) => {
   const { ioredis, keyPrefix } = testRedis(url);
   let stores = 0;
   const open = () => redisStore(ioredis, { keyPrefix, namespace: `promises_${stores++}`, logger: recordingLogger() });
   describePromises('redisStore', open);
 
-  it.each(["a';", 'a b', 'a\n', '', 'x'.repeat(65), 7, null])('refuses %j as the prefix of its keys', (bad) => {
+  it.each(["a';", 'a b', 'a\n', '', 'x'.repeat(65), 7, null])('rejects %j as a key prefix', (bad) => {
     expect(() => redisStore(ioredis, { keyPrefix: bad as string })).toThrow(TypeError);
   });
 
   it.each([undefined, null, {}, 'redis://127.0.0.1', { get() {} }])(
-    'refuses %j as a client, and names those that it takes',
+    'rejects %j as a client and names the supported ones',
     (bad) => {
       expect(() => redisStore(bad as unknown as Redis)).toThrow(/ioredis.*npm install/);
     },
   );
 });
 
-describe.skipIf(programs.redis === undefined)('a Redis that does not append to a file', () => {
-  it('forgets with a restart what was done, as its warning said, and with a file it does not', async () => {
+describe.skipIf(programs.redis === undefined)('redisStore on a Redis without an append-only file', () => {
+  it('forgets completed events on a restart as its warning says, and keeps them with a file', async () => {
     for (const [appendonly, second] of [
       ['no', PROCESSED],
       ['yes', DUPLICATE],
@@ -139,7 +139,7 @@ describe.skipIf(programs.redis === undefined)('a Redis that does not append to a
   });
 });
 
-describeWith('postgres', 'on Postgres', (url) => {
+describeWith('postgres', 'postgresStore', (url) => {
   const { pool, schema } = testPostgres(url);
   const logger = recordingLogger();
   let stores = 0;
@@ -155,19 +155,19 @@ describeWith('postgres', 'on Postgres', (url) => {
     (tx as PostgresClient).query('INSERT INTO effect (event_id) VALUES ($1)', [id]);
   describePromises('postgresStore', open);
 
-  it.each(["a';", 'a"b', 'a;b', '', '1a', 'x'.repeat(41), 7, null])('refuses %j as the prefix of its tables', (bad) => {
+  it.each(["a';", 'a"b', 'a;b', '', '1a', 'x'.repeat(41), 7, null])('rejects %j as a table prefix', (bad) => {
     expect(() => postgresStore(shared, { tablePrefix: bad as string })).toThrow(TypeError);
     expect(() => postgresSchema({ schema: `${bad}"` })).toThrow(TypeError);
   });
 
   it.each([undefined, null, {}, 'postgres://', { query() {}, connect() {} }])(
-    'refuses %j as a pool, and says what is one',
+    'rejects %j as a pool and describes a valid one',
     (bad) => {
       expect(() => postgresStore(bad as unknown as pg.Pool)).toThrow(/new Pool/);
     },
   );
 
-  it('shows no row that the server has refused, which would have the bytes of an event in it', async () => {
+  it('hides rows that the server rejected from errors, since they hold event bytes', async () => {
     await shared.query(postgresSchema({ tablePrefix: 'strict_' }));
     await shared.query('ALTER TABLE strict_event ADD COLUMN extra int NOT NULL');
     const store = postgresStore(shared, { tablePrefix: 'strict_', logger });
@@ -176,7 +176,7 @@ describeWith('postgres', 'on Postgres', (url) => {
     expect(inspect(error, { depth: null, showHidden: true })).not.toContain('evt_secret');
   });
 
-  it('makes its tables once when eight stores begin at the same time, also where a migration has', async () => {
+  it('creates its tables once when eight stores start concurrently, also after a migration', async () => {
     const prefix = { tablePrefix: 'at_once_' };
     const all = Array.from({ length: 8 }, () => postgresStore(shared, { ...prefix, logger }));
     await Promise.all(all.map((store, i) => store.claim(`k${i}`, { leaseMs: 1000, bodyHash: '' })));
@@ -184,7 +184,7 @@ describeWith('postgres', 'on Postgres', (url) => {
     expect((await all[0]?.get('k7'))?.state).toBe('active');
   });
 
-  it('needs no right to make tables where they are there, in a schema that is not on the path', async () => {
+  it('needs no right to create tables when they exist in a schema outside the search path', async () => {
     const role = `${schema}_reader`;
     await shared.query(postgresSchema({ schema }));
     await shared.query(`CREATE ROLE ${role}; GRANT USAGE ON SCHEMA ${schema} TO ${role};
@@ -196,8 +196,8 @@ describeWith('postgres', 'on Postgres', (url) => {
     await shared.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
   });
 
-  describe('a transaction of a handler', () => {
-    it('keeps its effect with the mark that the handler is done, and nothing of a run that failed', async () => {
+  describe("a handler's transaction on Postgres", () => {
+    it('commits the effect with the completion mark, and nothing of a failed run', async () => {
       await shared.query('DELETE FROM effect');
       const { webhooks, receive } = receiverOn(open(), { retry: { attempts: 3, baseMs: 1 } });
       let runs = 0;
@@ -214,7 +214,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       expect([runs, await effects()]).toEqual([3, ['evt_1']]);
     });
 
-    it('fails with a statement that failed, whoever caught its error', async () => {
+    it('fails when one of its statements failed, even if the error was caught', async () => {
       await shared.query('DELETE FROM effect');
       const { webhooks, receive } = receiverOn(open(), { retry: { attempts: 1 } });
       webhooks.on(
@@ -229,7 +229,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       expect(await effects()).toEqual([]);
     });
 
-    it('is over with its handler: its client neither asks nor is given back by anybody afterwards', async () => {
+    it('ends with its handler, after which its client rejects queries and release', async () => {
       const { webhooks, receive } = receiverOn(open());
       let kept: PostgresClient | undefined;
       webhooks.on(
@@ -244,7 +244,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       await expect(kept?.query('SELECT 1')).rejects.toThrow('This transaction is over');
     });
 
-    it('outlives the end of its connection: nothing of it is kept, and the next run is', async () => {
+    it('survives a lost connection: nothing is committed and the next run succeeds', async () => {
       await shared.query('DELETE FROM effect');
       const { webhooks, receive } = receiverOn(open(), { retry: { attempts: 3, baseMs: 1 } });
       let runs = 0;
@@ -263,7 +263,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       expect([runs, await effects()]).toEqual([2, ['evt_1']]);
     });
 
-    it('holds no lease up: those of handlers that hold all connections but two are extended', async () => {
+    it('delays no lease: handlers that hold all but two connections are extended', async () => {
       const few = pool({ max: 4 });
       const store = postgresStore(few, { namespace: 'few', leaseMs: 300, logger });
       const { webhooks, receive } = receiverOn(store);
@@ -300,7 +300,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       return rows.map((row) => row.state);
     };
 
-    it('ends the job of an event with the event, and the body with both', async () => {
+    it('deletes the job and the body when the event completes', async () => {
       const queue = openQueue({ namespace: 'ends' });
       const webhooks = new WebhookHandler({ secret: SECRET, queue, logger, retry: { attempts: 1 } });
       onTestFinished(() => webhooks.stop());
@@ -317,7 +317,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       expect(rows.map((row) => row.event_id)).not.toContain('evt_good');
     });
 
-    it('sends a job again that somebody has deleted', async () => {
+    it('sends a job again that was deleted by hand', async () => {
       const queue = openQueue({ namespace: 'deleted', leaseMs: 300 });
       const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
       onTestFinished(() => webhooks.stop());
@@ -329,7 +329,7 @@ describeWith('postgres', 'on Postgres', (url) => {
       await expect.poll(() => seen, { timeout: 10_000 }).toEqual(['evt_1']);
     });
 
-    it('acknowledges nothing when its queue was deleted, and makes it again', async () => {
+    it('acknowledges nothing after its queue was deleted, and recreates it', async () => {
       const queue = openQueue({ namespace: 'gone' });
       const webhooks = new WebhookHandler({ secret: SECRET, queue, logger });
       const receive = (id: string) => webhooks.receive(deliveryOf(bodyOf({ id })));
@@ -342,7 +342,7 @@ describeWith('postgres', 'on Postgres', (url) => {
     });
 
     it.each([undefined, null, {}, { send() {}, work() {} }])(
-      'refuses %j as pg-boss, and names the version for this Node',
+      'rejects %j as pg-boss and names the version for this Node',
       (bad) => {
         expect(() => pgBossQueue(bad as unknown as PgBoss, { pool: shared })).toThrow(
           /pg-boss 1\d.*npm install pg-boss@1/,

@@ -65,8 +65,8 @@ const busyFor = (mostMs: number, claim: Awaited<ReturnType<ReturnType<typeof sql
 describe.each([
   ['back', -HOUR],
   ['forward', HOUR],
-])('with the wall clock set %s by an hour', (_, ms) => {
-  it('what was queued before runs at once, and before what is queued later', async () => {
+])('sqliteQueue with the wall clock set %s by an hour', (_, ms) => {
+  it('runs events queued before the change at once, and before later ones', async () => {
     const { webhooks, receive, seen } = receiverOn();
     expect(await receive('evt_1')).toEqual(answered('queued', 0, 0, 202));
     step(ms);
@@ -76,7 +76,7 @@ describe.each([
     expect(await receive('evt_1')).toEqual(answered('duplicate'));
   });
 
-  it('an event that runs is started by nobody else, and its lease ends when it was to end', async () => {
+  it('starts a running event nowhere else, and its lease ends on time', async () => {
     const [one, another] = [processOn(), processOn()];
     const claim = await one.store.claim('k', claiming);
     expect(claim).toEqual(CLAIMED);
@@ -87,7 +87,7 @@ describe.each([
     busyFor(40_000, await processOn().store.claim('k', claiming));
   });
 
-  it('a delay lasts as long as it was set for', async () => {
+  it('keeps the length of a delay', async () => {
     const { store } = processOn();
     const claim = (await store.claim('k', claiming)) as { readonly token: string };
     await store.fail('k', claim.token, { retryInMs: 60_000, error: 'not now' });
@@ -95,7 +95,7 @@ describe.each([
     busyFor(60_000, await store.claim('k', claiming));
   });
 
-  it('a dead letter says when it failed by the clock on the wall, and is found by it', async () => {
+  it('dates a dead letter by wall clock and finds it by that date', async () => {
     const { webhooks, queue, receive } = receiverOn(() => {
       throw new NonRetryableError('never');
     });
@@ -107,7 +107,7 @@ describe.each([
     expect(await queue.deadLetters.list({ sinceMs: Date.now() + 10_000 })).toEqual([]);
   });
 
-  it('a step is written down when it is seen, though nothing else is to be written', async () => {
+  it('stores a clock step as soon as it is noticed', async () => {
     const { store } = processOn();
     const { token } = (await store.claim('done', claiming)) as { readonly token: string };
     await store.complete('done', token);
@@ -118,7 +118,7 @@ describe.each([
     busyFor(30_000, await processOn().store.claim('k', claiming));
   });
 
-  it('a step is remembered though the transaction that first saw it was rolled back', async () => {
+  it('remembers a clock step although the transaction that noticed it was rolled back', async () => {
     const { store } = processOn();
     await store.claim('k', claiming);
     step(ms);
@@ -127,7 +127,7 @@ describe.each([
     busyFor(30_000, await processOn().store.claim('k', claiming));
   });
 
-  it('would be seen to move a clock that is nothing but the clock on the wall', async () => {
+  it('the test detects a store that uses the wall clock directly', async () => {
     const now = () => Date.now();
     const { store } = processOn({ now });
     await store.claim('k', claiming);
@@ -138,7 +138,7 @@ describe.each([
   });
 });
 
-it('with the wall clock set back while no process ran, what waited runs, and what was done is known', async () => {
+it('sqliteQueue runs waiting events and knows completed ones after the clock was set back while no process ran', async () => {
   const before = receiverOn();
   await before.receive('evt_1');
   await before.webhooks.drain({ maxMs: 10_000 });
@@ -151,7 +151,7 @@ it('with the wall clock set back while no process ran, what waited runs, and wha
   expect(seen).toEqual(['evt_2']);
 });
 
-it('with the wall clock set forward by more than the retention, an id is not forgotten', async () => {
+it('sqliteQueue keeps an id when the wall clock jumps beyond the retention', async () => {
   const { store } = processOn();
   const { token } = (await store.claim('k', claiming)) as { readonly token: string };
   await store.complete('k', token);
@@ -160,7 +160,7 @@ it('with the wall clock set forward by more than the retention, an id is not for
   expect(await store.claim('k', claiming)).toEqual({ status: 'done' });
 });
 
-it('two processes that have seen a step agree again, though one of them started without knowing how late it was', async () => {
+it('two processes with sqliteQueue agree on the time after a clock step, even if one started without knowing it', async () => {
   const one = processOn();
   await one.store.claim('first', claiming);
   pass(10 * 60_000);
@@ -176,7 +176,7 @@ it('two processes that have seen a step agree again, though one of them started 
   expect(await another.store.claim('first', claiming)).toMatchObject({ status: 'acquired', attempt: 2 });
 });
 
-it('with its tables emptied, as between tests, the clock goes on', async () => {
+it('sqliteQueue keeps its clock when the tables are emptied between tests', async () => {
   const { store, db } = processOn();
   await store.claim('k', claiming);
   for (const table of ['event', 'body', 'version', 'clock']) db.exec(`DELETE FROM pathfinder_webhook_${table}`);

@@ -51,7 +51,7 @@ function makeRoom(db: SqliteDatabase): void {
 }
 
 describe('a SQLite database', () => {
-  it('waits for other writers, keeps a log ahead, and reaches the disk with each commit', () => {
+  it('waits for other writers, uses WAL and syncs each commit', () => {
     const db = openDatabase(newFile());
     db.exec('PRAGMA synchronous = OFF');
     sqliteStore(db);
@@ -62,7 +62,7 @@ describe('a SQLite database', () => {
     ]);
   });
 
-  it('commits together what arrives in one turn of the event loop, and answers none of it before', async () => {
+  it('commits writes of one event loop turn together and answers none before', async () => {
     const { db, log } = observed(openDatabase(newFile()));
     const store = sqliteStore(db);
     log.length = 0;
@@ -73,7 +73,7 @@ describe('a SQLite database', () => {
     expect(log.filter(isNoPragma)).toEqual(['BEGIN', 'COMMIT', ...Array(100).fill('acquired')]);
   });
 
-  it('commits a burst in groups, so that none waits for all', async () => {
+  it('commits a burst in groups, so that no write waits for all', async () => {
     const { db, log } = observed(openDatabase(newFile()));
     const store = sqliteStore(db);
     log.length = 0;
@@ -81,7 +81,7 @@ describe('a SQLite database', () => {
     expect(log.filter(isNoPragma)).toEqual(['BEGIN', 'COMMIT', 'BEGIN', 'COMMIT', 'BEGIN', 'COMMIT']);
   });
 
-  it('shows other connections what it has answered, and nothing before', async () => {
+  it('shows other connections only committed writes', async () => {
     const file = newFile();
     const [store, other] = [sqliteStore(file), sqliteStore(file)];
     const claimed = store.claim('k', CLAIM);
@@ -91,7 +91,7 @@ describe('a SQLite database', () => {
     await Promise.all([store.close(), other.close()]);
   });
 
-  it('keeps what is written meanwhile out of a transaction that fails, and reads nothing of it', async () => {
+  it('isolates concurrent writes from a transaction that fails', async () => {
     const db = openDatabase(newFile());
     const [store, other] = [sqliteStore(db), sqliteStore(db, { namespace: 'other' })];
     const claim = await store.claim('k', CLAIM);
@@ -120,7 +120,7 @@ describe('a SQLite database', () => {
     ]);
   });
 
-  it('in memory has no queue unless that says that it may lose what it accepted', () => {
+  it('needs an explicit option to hold a queue in memory', () => {
     for (const given of [':memory:', openDatabase(':memory:')]) {
       expect(() => sqliteQueue(given)).toThrow(
         new TypeError(
@@ -130,7 +130,7 @@ describe('a SQLite database', () => {
     }
   });
 
-  it('is closed when it was opened here, after what was begun, and left open when it was given', async () => {
+  it('is closed after pending writes when the store opened it, and otherwise left open', async () => {
     const [own, given] = [sqliteStore(newFile()), openDatabase(newFile())];
     const begun = own.claim('k', CLAIM);
     await Promise.all([own.close(), own.close()]);
@@ -144,7 +144,7 @@ describe('a SQLite database', () => {
     expect((await late).status).toBe('acquired');
   });
 
-  it('has its tables made once, by whoever comes first, or by a migration', () => {
+  it('creates its tables once, by the first process or by a migration', () => {
     const migrated = openDatabase(newFile());
     migrated.exec(sqliteSchema('hooks_'));
     migrated.exec(sqliteSchema('hooks_'));
@@ -154,8 +154,8 @@ describe('a SQLite database', () => {
   });
 });
 
-describe('a SQLite database out of reach', () => {
-  it('with a full disk refuses every delivery of the group with 503, runs none, and takes them when there is room', async () => {
+describe('an unavailable SQLite database', () => {
+  it('responds 503 to the whole group on a full disk, and accepts deliveries when there is room', async () => {
     const db = openDatabase(newFile());
     const queue = sqliteQueue(db);
     const { webhooks, receive, runs } = receiverOn({ queue });
@@ -175,7 +175,7 @@ describe('a SQLite database out of reach', () => {
   it.each<[string, (file: string) => SqliteDatabase | string]>([
     ['given', openDatabase],
     ['opened here', (file) => file],
-  ])('locked by another process is waited for while all else goes on, when it was %s', async (_, open) => {
+  ])('is waited for without blocking while another process holds the lock, when it was %s', async (_, open) => {
     const file = newFile();
     const dbOrPath = open(file);
     const store = sqliteStore(dbOrPath);
@@ -201,7 +201,7 @@ describe('a SQLite database out of reach', () => {
     await Promise.all([store.close(), queue.close?.()]);
   });
 
-  it('locked by another process for too long refuses with 503 rather than run without a claim, and heals', async () => {
+  it('responds 503 after a long lock instead of running without a claim, and recovers', async () => {
     const file = newFile();
     const store = sqliteStore(openDatabase(file), { busyTimeoutMs: 50 });
     const { receive, runs } = receiverOn({ store });
@@ -218,7 +218,7 @@ describe('a SQLite database out of reach', () => {
     expect(runs()).toBe(1);
   });
 
-  it('fails only the write that makes no sense, and none of those beside it', async () => {
+  it('fails only the invalid write of a group', async () => {
     const store = sqliteStore(newFile());
     const good = Array.from({ length: 5 }, (_, i) => store.claim(`good_${i}`, CLAIM));
     const bad = [1, 2, 3].map((i) => store.claim(`bad_${i}`, { ...CLAIM, leaseMs: Number.NaN }));
@@ -231,14 +231,14 @@ describe('a SQLite database out of reach', () => {
     await store.close();
   });
 
-  it('closed under its queue refuses with 503', async () => {
+  it('responds 503 when it was closed under its queue', async () => {
     const db = openDatabase(newFile());
     const { receive } = receiverOn({ queue: sqliteQueue(db) });
     db.close();
     expect(await receive('evt_1')).toEqual(refused(503, 'queue_unavailable', RETRY));
   });
 
-  it('full at the completion leaves the event to be run again, and its marks undone', async () => {
+  it('runs an event again, with its marks undone, when the disk was full at completion', async () => {
     const db = openDatabase(newFile());
     const store = sqliteStore(db, { leaseMs: 50 });
     const { webhooks, receive, runs } = receiverOn({ store });
@@ -262,8 +262,8 @@ describe('a SQLite database out of reach', () => {
   });
 });
 
-describe('what is no database for it', () => {
-  it('is refused with what to pass instead', () => {
+describe('an invalid SQLite database argument', () => {
+  it('is rejected with the accepted alternatives', () => {
     for (const given of [undefined, null, {}, 1, { exec() {} }]) {
       const open = () => sqliteStore(given as unknown as string);
       expect(open).toThrow(
@@ -273,12 +273,12 @@ describe('what is no database for it', () => {
     expect(() => sqliteQueue('')).toThrow(new TypeError('Pass the path of a SQLite file, or an open database.'));
   });
 
-  it('is refused when it gives integers as BigInt, which no number equals', () => {
+  it('is rejected when it returns integers as BigInt', () => {
     const db = inDialect(openDatabase(newFile()), SAFE_INTEGERS);
     expect(() => sqliteStore(db)).toThrow(/gives integers as BigInt: pass one that does not, or the path of the file/);
   });
 
-  it('is refused with what the driver says when its path cannot be opened', () => {
+  it("is rejected with the driver's message when its path cannot be opened", () => {
     expect(() => sqliteStore(folder.file('no/such/folder.db'))).toThrow();
   });
 });

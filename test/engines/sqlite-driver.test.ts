@@ -9,6 +9,7 @@ import { build } from 'esbuild';
 import type Libsql from 'libsql';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { openSqliteFile } from '../../src/engines/sqlite/driver.ts';
+import { contractRunner } from '../support/contract-runner.ts';
 import { databaseFolder, movedClock, openDatabase } from '../support/sqlite.ts';
 import { BUN, inDialect, NODE } from '../support/sqlite-dialects.ts';
 
@@ -18,7 +19,7 @@ const kinds = ['durable', 'shared', 'transactions'] as const;
 
 for (const [name, dialect] of Object.entries({ BUN, NODE })) {
   const db = inDialect(openDatabase(folder.file(`${name}.db`)), dialect);
-  const runner = { describe, it };
+  const runner = contractRunner;
   const { now, advance } = movedClock();
   describeWebhookStore(
     `sqliteStore in the dialect ${name}`,
@@ -56,7 +57,7 @@ const better = driver('better-sqlite3');
 const libsql = driver('libsql');
 const builtIn = { DatabaseSync: driver('node:sqlite') };
 
-describe('a path', () => {
+describe('a path to a SQLite file', () => {
   const rows: readonly (readonly [modules: Record<string, unknown>, nodeVersion: string, opened: string])[] = [
     [{ 'node:sqlite': builtIn, 'better-sqlite3': better, libsql }, '24.0.0', 'node:sqlite x.db'],
     [{ 'better-sqlite3': better, libsql }, '22.12.0', 'better-sqlite3 x.db'],
@@ -73,17 +74,17 @@ describe('a path', () => {
     ],
   ];
 
-  it.each(rows)('is opened by the first driver that is there: %o on Node %s', (modules, nodeVersion, opened) => {
+  it.each(rows)('is opened by the first available driver: %o on Node %s', (modules, nodeVersion, opened) => {
     expect(openSqliteFile('x.db', { load: loader(modules).load, nodeVersion })).toEqual({ opened });
   });
 
-  it('never loads better-sqlite3 13 into Node 20, which it would take down', () => {
+  it('never loads better-sqlite3 13 into Node 20, where it crashes the process', () => {
     const { load, asked } = loader({ 'better-sqlite3/package.json': { version: '13.0.0' }, 'better-sqlite3': better });
     expect(() => openSqliteFile('x.db', { load, nodeVersion: '20.20.2' })).toThrow(TypeError);
     expect(asked).toEqual(['node:sqlite', 'better-sqlite3/package.json', 'libsql']);
   });
 
-  it('without a driver says which package to install, in which version, and why each was not loaded', () => {
+  it('without a driver lists the packages to install and why each did not load', () => {
     const open = (nodeVersion: string, modules = {}) => {
       try {
         openSqliteFile('x.db', { load: loader(modules).load, nodeVersion });
@@ -109,7 +110,7 @@ describe('a path', () => {
     ]);
   });
 
-  it('says of a driver that is installed what keeps it from loading here', () => {
+  it('explains why an installed driver does not load', () => {
     const load = (name: string) => {
       if (name === 'libsql') throw new Error('The module was compiled for another Node.\nRequire stack: x');
       throw Object.assign(new Error('not there'), { code: 'MODULE_NOT_FOUND' });
@@ -119,11 +120,9 @@ describe('a path', () => {
     );
   });
 
-  it.each(['cjs', 'esm'] as const)(
-    'is opened in a bundle of esbuild (%s), and so is an open database',
-    async (format) => {
-      const bundle = folder.file(`bundle-${format}.${format === 'cjs' ? 'cjs' : 'mjs'}`);
-      const contents = `
+  it.each(['cjs', 'esm'] as const)('opens in an esbuild bundle (%s), and so does an open database', async (format) => {
+    const bundle = folder.file(`bundle-${format}.${format === 'cjs' ? 'cjs' : 'mjs'}`);
+    const contents = `
       import { sqliteStore } from './src/engines/sqlite/index.ts';
       const lease = { leaseMs: 1000, bodyHash: 'h' };
       const [, , path, opened] = process.argv;
@@ -132,20 +131,19 @@ describe('a path', () => {
       for (const database of [path, new Database(opened)]) {
         sqliteStore(database).claim('k', lease).then(({ status }) => console.log(status));
       }`;
-      const built = await build({
-        stdin: { contents, resolveDir: root, loader: 'ts' },
-        bundle: true,
-        platform: 'node',
-        format,
-        outfile: bundle,
-        logLevel: 'silent',
-      });
-      expect(built.errors).toEqual([]);
-      const files = [folder.file(`path-${format}.db`), folder.file(`open-${format}.db`)];
-      const output = execFileSync(process.execPath, [bundle, ...files], { cwd: root, encoding: 'utf8' });
-      expect(output).toBe('acquired\nacquired\n');
-    },
-  );
+    const built = await build({
+      stdin: { contents, resolveDir: root, loader: 'ts' },
+      bundle: true,
+      platform: 'node',
+      format,
+      outfile: bundle,
+      logLevel: 'silent',
+    });
+    expect(built.errors).toEqual([]);
+    const files = [folder.file(`path-${format}.db`), folder.file(`open-${format}.db`)];
+    const output = execFileSync(process.execPath, [bundle, ...files], { cwd: root, encoding: 'utf8' });
+    expect(output).toBe('acquired\nacquired\n');
+  });
 
   it.each([
     ['cjs', ['libsql'], 'acquired\n'],
@@ -153,7 +151,7 @@ describe('a path', () => {
     // A module of esbuild cannot require what it has not bundled, and a driver requires its native part when it runs.
     ['esm', [], 'Dynamic require of "'],
   ] as const)(
-    'that a bundle of esbuild (%s) has opened by a driver of its own, with external: %j',
+    'opens in an esbuild bundle (%s) with its own driver and external: %j',
     async (format, external, printed) => {
       const packages = folder.file('node_modules');
       if (!existsSync(packages)) symlinkSync(join(root, 'node_modules'), packages);
@@ -178,13 +176,13 @@ describe('a path', () => {
     },
   );
 
-  it('is opened with what this machine has', () => {
+  it('opens with a driver of this machine', () => {
     const db = openSqliteFile(folder.file('here.db'));
     expect(db.prepare('SELECT 1 AS one').get()).toMatchObject({ one: 1 });
     db.close();
   });
 
-  it('that no driver can open throws what the driver says', () => {
+  it("that no driver can open throws the driver's message", () => {
     const broken = class {
       constructor() {
         throw new Error('unable to open database file');
@@ -195,8 +193,8 @@ describe('a path', () => {
   });
 });
 
-describe('an open database', () => {
-  it('of each driver has the type that is asked for', () => {
+describe('an open SQLite database', () => {
+  it('of each driver matches the accepted type', () => {
     expectTypeOf<InstanceType<typeof Libsql>>().toExtend<SqliteDatabase>();
     expectTypeOf<BetterSqlite3>().toExtend<SqliteDatabase>();
     expectTypeOf<NodeSqlite>().toExtend<SqliteDatabase>();

@@ -45,7 +45,7 @@ const TENANTS: Partial<WebhookHandlerOptions> = {
 };
 
 describe('a full sqliteQueue', () => {
-  it('refuses new events with 503, still knows the old ones, and takes new ones when there is room', async () => {
+  it('rejects new events with 503, still recognizes old ones and accepts new ones when there is room', async () => {
     const { queue } = opened({ maxPending: 3 });
     const { webhooks, receive } = receiverOn(queue);
     webhooks.on('*', function work() {});
@@ -59,7 +59,7 @@ describe('a full sqliteQueue', () => {
     expect(await receive('evt_5')).toEqual(FULL);
   });
 
-  it('counts each of a burst that arrives at once', async () => {
+  it('counts each event of a concurrent burst', async () => {
     const { queue } = opened({ maxPending: 3 });
     const { receive } = receiverOn(queue);
     const replies = await Promise.all(Array.from({ length: 10 }, (_, i) => receive(`evt_${i}`)));
@@ -67,7 +67,7 @@ describe('a full sqliteQueue', () => {
     expect((await queue.stats()).ready).toBe(3);
   });
 
-  it('revives no dead event, which its sender has to deliver again', async () => {
+  it('does not revive a dead event until its sender delivers it again', async () => {
     const { queue } = opened({ maxPending: 1 });
     const { webhooks, receive } = receiverOn(queue, { retry: { attempts: 1 } });
     webhooks.on('*', function broken() {
@@ -81,8 +81,8 @@ describe('a full sqliteQueue', () => {
   });
 });
 
-describe('the bodies of a sqliteQueue', () => {
-  it('go with the commit that says done, and stay while an event waits or is dead', async () => {
+describe('event bodies in sqliteQueue', () => {
+  it('are deleted with the completing commit and kept for waiting and dead events', async () => {
     const { queue, bodies, events } = opened();
     const { webhooks, receive } = receiverOn(queue, { retry: { attempts: 1 } });
     webhooks.on('user.created', function work({ id }) {
@@ -95,7 +95,7 @@ describe('the bodies of a sqliteQueue', () => {
     expect(events()).toEqual(['default\nevt_good', 'default\nevt_bad', 'default\nevt_later']);
   });
 
-  it('stay as long as keepBodiesMs says, and are swept by workers without a delivery', async () => {
+  it('are kept for keepBodiesMs and swept by workers without a delivery', async () => {
     const { db, queue, bodies, wait, now } = opened({ keepBodiesMs: 60_000, retentionMs: 120_000 });
     const { webhooks, receive } = receiverOn(queue);
     webhooks.on('*', function work() {});
@@ -117,7 +117,7 @@ describe('the bodies of a sqliteQueue', () => {
     expect(await receive('evt_1')).toEqual(QUEUED);
   });
 
-  it('go at the latest with the row of their event, whose number a new event may get', async () => {
+  it('are deleted with the row of their event at the latest', async () => {
     const { db, queue, bodies, events, wait, now } = opened({ keepBodiesMs: 1000, retentionMs: 1000 });
     const older = sqliteQueue(db, { now, keepBodiesMs: 500 });
     for (const [id, one] of [
@@ -134,7 +134,7 @@ describe('the bodies of a sqliteQueue', () => {
     expect([events(), bodies()]).toEqual([['default\nevt_kept_shorter'], []]);
   });
 
-  it('kept beyond a replay that clears, give way to those that are delivered again', async () => {
+  it('kept beyond a clearing replay are replaced by redelivered ones', async () => {
     const { queue, bodies } = opened({ keepBodiesMs: 60_000 });
     const { webhooks, receive } = receiverOn(queue);
     const runs: string[] = [];
@@ -151,7 +151,7 @@ describe('the bodies of a sqliteQueue', () => {
   });
 });
 
-describe('an event whose runs end without a word', () => {
+describe('an event that crashes its process', () => {
   // What is left of a worker that was killed: a claim that nobody ends.
   async function loseClaims(queue: WebhookQueue, wait: (ms: number) => void, id: string, claims: number) {
     const { bodyHash } = (await queue.store.get(id)) ?? { bodyHash: '' };
@@ -161,7 +161,7 @@ describe('an event whose runs end without a word', () => {
     }
   }
 
-  it('runs alone from the third time on, so that it takes no neighbour with it', async () => {
+  it('runs alone from its third crash on, so that it affects no neighbor', async () => {
     const { queue, wait } = opened();
     const { webhooks, receive } = receiverOn(queue);
     let running: string[] = [];
@@ -181,7 +181,7 @@ describe('an event whose runs end without a word', () => {
     expect(beside.evt_b).toEqual(['evt_lost_2']);
   });
 
-  it('is waited for by workers that have room, until what runs has ended, and then holds up nobody', async () => {
+  it('is picked up by idle workers once running events end, and blocks none', async () => {
     const { queue, wait } = opened({ pollMs: 5 });
     const { webhooks, receive } = receiverOn(queue);
     const log: string[] = [];
@@ -219,8 +219,8 @@ describe('an event whose runs end without a word', () => {
   });
 });
 
-describe('several on one file', () => {
-  it('a namespace has its own events, workers, dead letters and numbers', async () => {
+describe('several users of one SQLite file', () => {
+  it('keep events, workers, dead letters and counts apart by namespace', async () => {
     const { db, queue, bodies } = opened({ namespace: 'one' });
     const other = sqliteQueue(db, { namespace: 'two' });
     const [one, two] = [receiverOn(queue, { retry: { attempts: 1 } }), receiverOn(other)];
@@ -238,7 +238,7 @@ describe('several on one file', () => {
     expect([runs, bodies()]).toEqual([['evt_1'], ['evt_1']]);
   });
 
-  it('an event that a receiver without a queue failed at is taken over by the queue, with its steps', async () => {
+  it('share steps when a queue takes over an event that a receiver without a queue failed', async () => {
     const { db, queue } = opened();
     const inRequest = receiverOn(queue, { queue: undefined, store: sqliteStore(db), retry: { attempts: 1 } });
     const queued = receiverOn(queue);
@@ -264,8 +264,8 @@ describe('several on one file', () => {
   });
 });
 
-describe('an effect in the transaction of its mark', () => {
-  it('is made once, although its handler runs again, and not at all when it fails', async () => {
+describe('an effect in the transaction of its completion mark', () => {
+  it('happens once although its handler runs again, and never when it fails', async () => {
     const { db, queue, wait } = opened();
     db.exec('CREATE TABLE mail (event_id TEXT, attempt INTEGER)');
     const { webhooks, receive } = receiverOn(queue);
@@ -288,7 +288,7 @@ describe('an effect in the transaction of its mark', () => {
     expect(db.prepare('SELECT event_id, attempt FROM mail').all()).toMatchObject([{ event_id: 'evt_1', attempt: 2 }]);
   });
 
-  it('is not made by an event that comes late, when a newer one of its entity was applied', async () => {
+  it('is skipped for a late event when a newer one of its entity was applied', async () => {
     const { db, queue } = opened();
     db.exec('CREATE TABLE user (email TEXT)');
     const { webhooks, receive } = receiverOn(queue);
@@ -314,7 +314,7 @@ describe('an effect in the transaction of its mark', () => {
     ]);
   });
 
-  it('sees nothing of a claim that was taken over meanwhile, and is not made', async () => {
+  it('is rolled back when the claim was taken over', async () => {
     const { db, queue, wait } = opened();
     db.exec('CREATE TABLE effect (attempt INTEGER)');
     const { webhooks, receive } = receiverOn(queue);
@@ -341,7 +341,7 @@ describe('an effect in the transaction of its mark', () => {
   });
 });
 
-describe('what is hostile', () => {
+describe('hostile input', () => {
   const words = [
     "'; DROP TABLE pathfinder_webhook_event; --",
     "evt' OR '1'='1",
@@ -357,7 +357,7 @@ describe('what is hostile', () => {
     '{"$":1}',
   ];
 
-  it('as an id, a type, a tenant or an error is kept and given back as it is', async () => {
+  it('in an id, type, tenant or error is stored and returned unchanged', async () => {
     const { db, queue } = opened();
     const { webhooks, receive } = receiverOn(queue, { ...TENANTS, retry: { attempts: 1 } });
     webhooks.on('*', function broken({ id }) {
@@ -374,7 +374,7 @@ describe('what is hostile', () => {
     expect(db.prepare('PRAGMA integrity_check').get()).toMatchObject({ integrity_check: 'ok' });
   });
 
-  it('as a prefix, a namespace or a number is refused when the queue is opened', () => {
+  it('in a prefix, namespace or number is rejected when the queue is opened', () => {
     const db = openDatabase(folder.file('options.db'));
     const refusedOptions: readonly (readonly [SqliteQueueOptions, string])[] = [
       [{ tablePrefix: 'a;b' }, 'tablePrefix'],

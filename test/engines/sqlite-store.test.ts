@@ -2,6 +2,7 @@ import type { WebhookStore } from '@pathfinder/webhooks';
 import { sqliteStore } from '@pathfinder/webhooks/sqlite';
 import { describeWebhookStore, type OpenStoreOptions } from '@pathfinder/webhooks/testing';
 import { describe, expect, it } from 'vitest';
+import { contractRunner } from '../support/contract-runner.ts';
 import { databaseFolder, movedClock, openDatabase, SQLITE_DRIVER } from '../support/sqlite.ts';
 import { agreesWithModel, type ClockedStore } from './model.ts';
 
@@ -12,12 +13,12 @@ const { now, advance } = movedClock();
 describeWebhookStore(
   `sqliteStore over ${SQLITE_DRIVER}`,
   (o: OpenStoreOptions) => ({ store: sqliteStore(contractDb, { ...o, now }), advance }),
-  { runner: { describe, it }, kinds },
+  { runner: contractRunner, kinds },
 );
 describeWebhookStore(
   'sqliteStore over a path, in real time',
   (o: OpenStoreOptions) => ({ store: sqliteStore(folder.file('path.db'), o) }),
-  { runner: { describe, it }, kinds },
+  { runner: contractRunner, kinds },
 );
 
 function openInMemory(change: (store: WebhookStore) => WebhookStore = (store) => store): ClockedStore {
@@ -33,7 +34,7 @@ describe('sqliteStore', () => {
     await agreesWithModel(() => openInMemory(), { durable: true });
   });
 
-  it('would not with a lease that anybody may extend', async () => {
+  it('the model detects a lease that any worker may extend', async () => {
     const broken = () => openInMemory((store) => ({ ...store, extend: async () => true }));
     await expect(agreesWithModel(broken, { durable: true })).rejects.toThrow('Property failed');
   });

@@ -55,17 +55,17 @@ async function workOff(count: number, concurrency: number) {
   return { commits: commits() - before, most };
 }
 
-describe('the workers of sqliteQueue', () => {
+describe('sqliteQueue workers', () => {
   it('complete an event and take the next one in one commit', async () => {
     // A sweep and a take to begin with, and one commit for each event.
     expect(await workOff(5, 1)).toEqual({ commits: 7, most: 1 });
   });
 
-  it('take in one commit what there is room for when several events end together', async () => {
+  it('fill all free slots in one commit when several events end together', async () => {
     expect(await workOff(30, 10)).toEqual({ commits: 5, most: 10 });
   });
 
-  it('fill the place of an event once, however often it says that it leaves', async () => {
+  it('fill the slot of an event once, however often it is released', async () => {
     const { queue } = open();
     await fill(queue, 4);
     let running = 0;
@@ -93,7 +93,7 @@ describe('the workers of sqliteQueue', () => {
       { claims: 2, failures: 1, error: 'Error: The store was away.' },
     ],
     ['what only waits counts for nothing', undefined, { claims: 1, failures: 0, error: undefined }],
-  ])('record what a run could not tell the store: %s', async (_, error, expected) => {
+  ])("record a run's result that could not be stored: %s", async (_, error, expected) => {
     const { queue } = open();
     await fill(queue, 1);
     const seen: (StoredEvent | undefined)[] = [];
@@ -107,7 +107,7 @@ describe('the workers of sqliteQueue', () => {
     expect(seen[1]).toMatchObject({ state: 'active', attempt: 2, ...expected });
   });
 
-  it('leave everything as it was, and say nothing, when they are stopped at any moment of a take', async () => {
+  it('leave no trace when they are stopped at any moment of a take', async () => {
     const moments = Array.from({ length: 30 }, (_, i) => [Math.floor(i / 10), i % 10] as const);
     for (const [turns, microtasks] of moments) {
       const { queue, logger } = open();

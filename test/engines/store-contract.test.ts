@@ -1,4 +1,3 @@
-import * as nodeTest from 'node:test';
 import { memoryStore, type WebhookStore } from '@pathfinder/webhooks';
 import {
   describeWebhookStore,
@@ -9,7 +8,8 @@ import {
   storeContract,
   type TestRunner,
 } from '@pathfinder/webhooks/testing';
-import { describe, expect, expectTypeOf, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { contractRunner } from '../support/contract-runner.ts';
 import { recordingLogger } from '../support/deliver.ts';
 
 /** A memory store whose clock the suite drives, changed by `change`. */
@@ -74,12 +74,12 @@ function casesOf(kinds: readonly StoreKind[]): readonly StoreCase[] {
   return storeContract.filter(({ kind }) => kind === undefined || kinds.includes(kind));
 }
 
-describeWebhookStore('memoryStore', memory(), { runner: { describe, it } });
+describeWebhookStore('memoryStore', memory(), { runner: contractRunner });
 describeWebhookStore('memoryStore in real time', ({ retentionMs }) => ({ store: memoryStore({ retentionMs }) }), {
-  runner: { describe, it },
+  runner: contractRunner,
 });
 describeWebhookStore('a store with transactions', memory(transactional), {
-  runner: { describe, it },
+  runner: contractRunner,
   kinds: ['transactions'],
 });
 
@@ -408,12 +408,12 @@ function withKeys(store: WebhookStore, change: (key: string) => string): Webhook
   };
 }
 
-describe('the contract', () => {
-  it.each(twins)('notices a store that %s', async (_, noticed, change) => {
+describe('the store contract', () => {
+  it.each(twins)('detects a store that %s', async (_, noticed, change) => {
     expect(await brokenPromises(memory(change))).toContain(noticed);
   });
 
-  it('notices transactions that keep what failed, or lose what succeeded', async () => {
+  it('detects transactions that keep failed effects or lose successful ones', async () => {
     const kinds = ['transactions'] as const;
     const keeps = memory((store) => transactional(store, { rollback: false }));
     const loses = memory((store) => transactional(store, { commit: false }));
@@ -427,7 +427,7 @@ describe('the contract', () => {
     ]);
   });
 
-  it('notices a store that forgets what it promised to keep, and one namespace in another', async () => {
+  it('detects a store that forgets too early or mixes namespaces', async () => {
     const volatile = await brokenPromises(memory(), ['durable', 'shared']);
     expect(volatile).toEqual([
       'the claim of a process that died is forgotten after the retention, and then swept',
@@ -444,7 +444,7 @@ describe('the contract', () => {
     for (const each of namespaces) await expect(runStoreCase(each, openOne)).rejects.toThrow();
   });
 
-  it('holds a store to what it says of itself', async () => {
+  it("checks a store's own claims about itself", async () => {
     const defined: [string, () => Promise<void>][] = [];
     const runner: TestRunner = {
       describe: (_, define) => define(),
@@ -466,7 +466,7 @@ describe('the contract', () => {
     expect(await outcomes(['transactions'], memory(transactional))).toBe('passes');
   });
 
-  it('has one name for each case, and closes each store that it opened', async () => {
+  it('has a unique name for each case and closes each store that it opened', async () => {
     expect(new Set(storeContract.map(({ name }) => name)).size).toBe(storeContract.length);
     let open = 0;
     const counted: OpenStore = (options) => {
@@ -475,10 +475,5 @@ describe('the contract', () => {
     };
     for (const one of storeContract) await runStoreCase(one, counted).catch(() => undefined);
     expect(open).toBe(0);
-  });
-
-  it('runs under any test runner', () => {
-    expectTypeOf({ describe, it }).toExtend<TestRunner>();
-    expectTypeOf(nodeTest).toExtend<TestRunner>();
   });
 });

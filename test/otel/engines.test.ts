@@ -19,7 +19,7 @@ const logger = recordingLogger();
 
 /** One event through a queue that keeps it elsewhere: what its spans are linked to and active in, and what is counted. */
 function describeTelemetry(open: () => WebhookQueue | Promise<WebhookQueue>, transaction: boolean): void {
-  it('links each run to the request that received the event, and runs its handlers inside their spans', async () => {
+  it('OpenTelemetry links each run to the receiving request and runs handlers inside their spans', async () => {
     const { tracer, spans, collect } = startSdk();
     const queue = await open();
     const { webhooks, receive } = receiverWith({ queue, telemetry: otel() });
@@ -58,12 +58,12 @@ function describeTelemetry(open: () => WebhookQueue | Promise<WebhookQueue>, tra
   });
 }
 
-describe('with sqliteQueue', () => {
+describe('OpenTelemetry with sqliteQueue', () => {
   const folder = databaseFolder();
   describeTelemetry(() => sqliteQueue(folder.file('events.db')), true);
 });
 
-describeWith('redis', 'with bullmqQueue', (url) => {
+describeWith('redis', 'OpenTelemetry with bullmqQueue', (url) => {
   const { ioredis, keyPrefix } = testRedis(url);
   const connection = { url, maxRetriesPerRequest: null };
   const store = () => redisStore(ioredis, { keyPrefix, logger });
@@ -71,7 +71,7 @@ describeWith('redis', 'with bullmqQueue', (url) => {
   describeTelemetry(open, false);
 });
 
-describeWith('postgres', 'with pgBossQueue', (url) => {
+describeWith('postgres', 'OpenTelemetry with pgBossQueue', (url) => {
   const { pool, schema } = testPostgres(url);
   describeTelemetry(async () => {
     const boss = newBoss({ connectionString: url, schema: `${schema}_boss` });

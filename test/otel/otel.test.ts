@@ -52,8 +52,8 @@ function observedQueue(options: Partial<WebhookHandlerOptions> = {}) {
   return { queue, ...observed({ queue, retry: { attempts: 2, baseMs: 1, jitter: 'none' }, ...options }) };
 }
 
-describe('an event that runs before its reply', () => {
-  it('is a child of the request, and its handler runs inside the span of the handler', async () => {
+describe('the span of an event processed in the request', () => {
+  it("is a child of the request's span, and the handler runs inside its own span", async () => {
     const { webhooks, receive, tracer, spans } = observed();
     const active: (Span | undefined)[] = [];
     webhooks.on('user.created', async () => void active.push(trace.getActiveSpan()), { name: 'welcome' });
@@ -84,14 +84,14 @@ describe('an event that runs before its reply', () => {
     expect(active[0]?.spanContext()).toEqual(handler?.spanContext());
   });
 
-  it('is a root where there is no request’s span', async () => {
+  it('is a root span when the request has none', async () => {
     const { webhooks, receive, spans } = observed();
     webhooks.on('*', () => undefined);
     await receive({}, { headers: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' } });
     expect(spans().find(({ name }) => name === 'process user.created')?.parentSpanContext).toBeUndefined();
   });
 
-  it('has a span for each attempt, with the class of the error and not a word of it', async () => {
+  it("has a child span per attempt with the error's class and no message", async () => {
     const { webhooks, receive, spans, collect } = observed({ retry: { attempts: 2, baseMs: 1 } });
     class CardDeclinedError extends Error {}
     webhooks.on('*', () => Promise.reject(new CardDeclinedError('card of ada@example.com')), { name: 'charge' });
@@ -117,7 +117,7 @@ describe('an event that runs before its reply', () => {
     expect(JSON.stringify([data, spans().map(shapeOf)])).not.toContain('ada');
   });
 
-  it('that fails without an error has failed all the same', async () => {
+  it('is marked as failed when the failure has no error', async () => {
     const { webhooks, receive, spans, collect } = observed({ retry: { attempts: 1 } });
     webhooks.on('*', () => Promise.reject(undefined), { name: 'silent' });
     expect(await receive()).toEqual(answered('failed', 1, 1, 500));
@@ -127,7 +127,7 @@ describe('an event that runs before its reply', () => {
     ]);
   });
 
-  it('says that a handler was late', async () => {
+  it('marks a handler that missed its deadline', async () => {
     const { webhooks, receive, spans } = observed({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
     const late = gate();
     webhooks.on('*', () => late.promise, { name: 'late' });
@@ -139,8 +139,8 @@ describe('an event that runs before its reply', () => {
   });
 });
 
-describe('an event from a queue', () => {
-  it('is a root that is linked to the request that received it, whatever it was started in', async () => {
+describe('the span of an event from a queue', () => {
+  it('is a root span linked to the receiving request', async () => {
     const { webhooks, receive, tracer, spans } = observedQueue();
     const active: (Span | undefined)[] = [];
     webhooks.on('*', async () => void active.push(trace.getActiveSpan()), { name: 'welcome' });
@@ -174,7 +174,7 @@ describe('an event from a queue', () => {
     expect(active[0]?.spanContext()).toEqual(handler?.spanContext());
   });
 
-  it('that is drained behind a reply is no child of that request', async () => {
+  it('is no child of the request when it is drained after the response', async () => {
     const { webhooks, receive, tracer, spans } = observedQueue();
     webhooks.on('*', () => undefined, { name: 'welcome' });
     await receive();
@@ -186,7 +186,7 @@ describe('an event from a queue', () => {
     expect([run?.parentSpanContext, run?.links]).toEqual([undefined, []]);
   });
 
-  it('is counted when it is dead, and says that it is replayed', async () => {
+  it('marks a dead event and a replay', async () => {
     const { webhooks, receive, queue, spans, collect } = observedQueue();
     webhooks.on('*', () => Promise.reject(new NonRetryableError('no')), { name: 'failing' });
     await receive();
@@ -204,7 +204,7 @@ describe('an event from a queue', () => {
     expect(pointsOf(await collect(), 'pathfinder.webhooks.dead_letters')).toEqual([{ ...dead, value: 2 }]);
   });
 
-  it('without a handler is counted as nothing that was dispatched', async () => {
+  it('of an unhandled event counts no dispatched handler', async () => {
     const { webhooks, receive, spans, collect } = observedQueue();
     webhooks.on('user.deleted', () => undefined, { name: 'other' });
     await receive();
@@ -226,7 +226,7 @@ describe('an event from a queue', () => {
     expect(pointsOf(data, 'pathfinder.webhooks.inbox.oldest.age')).toEqual([{ attributes: {}, value: 0 }]);
   });
 
-  it('is looked for in the queue until that is stopped, and not while it is out of reach', async () => {
+  it('stops observing the queue when the handler stops', async () => {
     // With delta temporality the SDK shows what was observed just now, and nothing of before.
     const { collect } = startSdk(AggregationTemporality.DELTA);
     const queue = memoryQueue({ allowVolatile: true });
@@ -246,8 +246,8 @@ describe('an event from a queue', () => {
   });
 });
 
-describe('what is counted', () => {
-  it('has the units and the buckets of the conventions', async () => {
+describe('OpenTelemetry metrics', () => {
+  it('use the units and buckets of the conventions', async () => {
     const { webhooks, receive, collect } = observedQueue();
     webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'failing' });
     await receive();
@@ -279,7 +279,7 @@ describe('what is counted', () => {
     expect(boundaries('pathfinder.webhooks.delivery.age')).toEqual([1, 5, 15, 60, 300, 900, 3600, 21_600, 86_400]);
   });
 
-  it('is the age of an event by the clock of the handler, and never below zero', async () => {
+  it("measure the age of an event by the handler's clock, never below zero", async () => {
     const { webhooks, receive, collect } = observed();
     webhooks.on('*', () => undefined);
     await receive();
@@ -288,7 +288,7 @@ describe('what is counted', () => {
     expect(age?.dataPoints[0]?.value).toMatchObject({ count: 2, sum: 4, min: 0, max: 4 });
   });
 
-  it('says of a forgery why it was refused, on the span of the request too, and names nothing of it', async () => {
+  it("record why a forgery was rejected, also on the request's span, and nothing of its content", async () => {
     const { receive, tracer, spans, collect } = observed();
     const forged = { signature: `sha256=${'0'.repeat(64)}` };
     await tracer.startActiveSpan('POST', async (request) => {
@@ -304,7 +304,7 @@ describe('what is counted', () => {
     expect(data.map(({ descriptor }) => descriptor.name)).toEqual(['pathfinder.webhooks.deliveries']);
   });
 
-  it('names a type only if it is Pathfinder’s or declared, however many are sent', async () => {
+  it('name only known or declared types, however many are sent', async () => {
     const schema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } } as const;
     const { webhooks, receive, spans, collect } = observed({ events: { 'own.type': schema } });
     webhooks.on('*', () => undefined, { name: 'all' });
@@ -328,7 +328,7 @@ describe('what is counted', () => {
     expect(spans()[1]?.attributes['pathfinder.webhooks.test']).toBe(true);
   });
 
-  it('names at most fifty classes of errors, none that a name could be made of', async () => {
+  it('name at most fifty error classes and only identifier-like ones', async () => {
     const { webhooks, receive, collect } = observed({ retry: { attempts: 1 } });
     const thrown: unknown[] = [
       Object.assign(new Error('no'), { name: 'ada@example.com' }),
@@ -352,7 +352,7 @@ describe('what is counted', () => {
     expect(errors).toHaveLength(51);
   });
 
-  it('has no word of the body, the secret or the signature anywhere', async () => {
+  it('contain nothing of the body, the secret or the signature', async () => {
     const { webhooks, receive, spans, collect } = observed({ validation: 'reject' });
     webhooks.on('*', () => undefined);
     await receive();
@@ -361,7 +361,7 @@ describe('what is counted', () => {
     for (const word of ['ada', 'user_1', 'whsec_', sign('').slice(7, 20)]) expect(all).not.toContain(word);
   });
 
-  it('is told apart by constants, and has the size of the body, where that is asked for', async () => {
+  it('add constant attributes and the body size on request', async () => {
     const telemetry = otel({ attributes: { 'service.endpoint': 'billing' }, bodySize: true });
     const { webhooks, receive, spans, collect } = observed({ telemetry });
     webhooks.on('*', () => undefined);
@@ -373,8 +373,8 @@ describe('what is counted', () => {
   });
 });
 
-describe('the providers', () => {
-  it('may be given, or registered after the handler was made', async () => {
+describe('OpenTelemetry providers', () => {
+  it('can be passed as options or registered after the handler was created', async () => {
     const exporter = new InMemorySpanExporter();
     const tracerProvider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
     const given = receiverWith({ telemetry: otel({ tracerProvider, meterProvider: new MeterProvider() }) });
@@ -397,7 +397,7 @@ describe('the providers', () => {
     expect(spans().map(({ spanContext }) => spanContext).length).toBe(4);
   });
 
-  it('may be missing: then nothing happens, and the events are handled', async () => {
+  it('can be missing, in which case events are handled without telemetry', async () => {
     metrics.disable();
     const { webhooks, receive } = receiverWith({ telemetry: otel() });
     const active: unknown[] = [];
@@ -406,14 +406,14 @@ describe('the providers', () => {
     expect(active).toEqual([undefined]);
   });
 
-  it('under another name than the options have are refused', () => {
+  it('under an unknown option name are rejected', () => {
     const misspelt = { tracer: undefined } as object;
     expect(() => otel(misspelt)).toThrow(
       new TypeError('otel has no option `tracer`. It knows tracerProvider, meterProvider, attributes, bodySize.'),
     );
   });
 
-  it('that are broken lose no event', async () => {
+  it('that throw lose no event', async () => {
     const broken = {
       getTracer: () => ({
         startSpan() {

@@ -104,8 +104,8 @@ function askedFor(expr: string): string[] {
   return [...scraped.keys()].filter((name) => new RegExp(name.replace(/_(bucket|count|sum)$/, '(\\W|_)')).test(expr));
 }
 
-describe('a scrape', () => {
-  it('shows these series, with these labels and no others', () => {
+describe('a Prometheus scrape', () => {
+  it('shows exactly the documented series and labels', () => {
     const message = ['error_type', 'messaging_destination_name', 'messaging_operation_name', 'messaging_system'];
     const handler = ['pathfinder_webhooks_event_type', 'pathfinder_webhooks_handler_name'];
     const shown = Object.fromEntries(
@@ -134,14 +134,14 @@ describe('a scrape', () => {
   });
 });
 
-describe('the dashboard', () => {
-  it.each(panels)('asks in "$title" for what is emitted', ({ expr, legendFormat }) => {
+describe('the Grafana dashboard', () => {
+  it.each(panels)('queries only existing series in "$title"', ({ expr, legendFormat }) => {
     expect(problemsOf(withInterval(expr))).toEqual([]);
     // A legend may only name what the expression keeps.
     for (const [, label = ''] of legendFormat.matchAll(/\{\{(\w+)\}\}/g)) expect(expr).toContain(label);
   });
 
-  it('shows everything that is emitted', () => {
+  it('shows every emitted series', () => {
     const asked = new Set(panels.flatMap(({ expr }) => askedFor(expr)));
     const base = (name: string) => name.replace(/_(bucket|count|sum)$/, '');
     const shown = new Set([...asked].map(base));
@@ -149,21 +149,21 @@ describe('the dashboard', () => {
   });
 });
 
-describe('the alerts', () => {
-  it.each(rules)('$alert asks for what is emitted', ({ expr, annotations }) => {
+describe('the alert rules', () => {
+  it.each(rules)('the alert $alert queries only existing series', ({ expr, annotations }) => {
     expect(problemsOf(expr)).toEqual([]);
     for (const [, label = ''] of annotations.summary.matchAll(/\$labels\.(\w+)/g)) expect(expr).toContain(label);
   });
 
-  it('are all explained in the guide, and no others', () => {
+  it('are exactly those that the guide explains', () => {
     const guide = readFileSync(join(root, 'docs/observability.md'), 'utf8');
     const explained = [...guide.matchAll(/^\| `(PathfinderWebhooks\w+)` \|/gm)].map(([, name]) => name);
     expect(explained).toEqual(rules.map(({ alert }) => alert));
   });
 });
 
-describe('the check of both', () => {
-  it('finds names, labels and grammar that are wrong', () => {
+describe('the check of dashboard and alerts', () => {
+  it('detects wrong names, labels and grammar', () => {
     expect(problemsOf('sum(rate(pathfinder_webhooks_delivery_total[5m]))')).toEqual([
       'sum(rate(pathfinder_webhooks_delivery_total[5m])): nothing is called ^pathfinder_webhooks_delivery_total$',
     ]);

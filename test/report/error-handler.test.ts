@@ -46,8 +46,8 @@ function recordedSteps() {
   };
 }
 
-describe('handle', () => {
-  test('logs, stores, alerts and schedules, each step after the one before it', async () => {
+describe('WebhookErrorHandler.handle', () => {
+  test('logs, stores, alerts and schedules, one after the other', async () => {
     const { order, ...steps } = recordedSteps();
     await new WebhookErrorHandler(steps).handle(critical, error);
     expect(order).toEqual([
@@ -64,7 +64,7 @@ describe('handle', () => {
     }
   });
 
-  test('logs the id, the type and the error, and nothing else of the event', async () => {
+  test('logs only the id, the type and the error of the event', async () => {
     const { logger } = recordedSteps();
     await new WebhookErrorHandler({ logger }).handle({ ...critical, id: 'evt\n1' }, error);
     expect(logger.error.mock.calls).toEqual([
@@ -72,7 +72,7 @@ describe('handle', () => {
     ]);
   });
 
-  test('alerts only for critical types', async () => {
+  test('alerts for critical types only', async () => {
     const { order, ...steps } = recordedSteps();
     await new WebhookErrorHandler(steps).handle(ordinary, error);
     expect(order).toEqual(['Webhook event failed', 'store begins', 'store ends', 'schedule begins', 'schedule ends']);
@@ -83,7 +83,7 @@ describe('handle', () => {
     [() => false, 0],
     [async () => true, 1],
     [async () => false, 0],
-  ])('asks isCritical, where there is one, instead of the list (%#)', async (isCritical, alerts) => {
+  ])('asks isCritical instead of the list when it is given (%#)', async (isCritical, alerts) => {
     const { order, ...steps } = recordedSteps();
     const asked = vi.fn(isCritical);
     await new WebhookErrorHandler({ ...steps, isCritical: asked }).handle(critical, error);
@@ -91,7 +91,7 @@ describe('handle', () => {
     expect(steps.sendAlert).toHaveBeenCalledTimes(alerts);
   });
 
-  test('alerts when isCritical fails: better one too many', async () => {
+  test('alerts when isCritical fails', async () => {
     const { order, ...steps } = recordedSteps();
     const err = new Error('no rules loaded');
     await new WebhookErrorHandler({ ...steps, isCritical: () => Promise.reject(err) }).handle(ordinary, error);
@@ -102,7 +102,7 @@ describe('handle', () => {
     );
   });
 
-  test('takes the next step when one fails, and logs which', async () => {
+  test('continues with the next step when one fails, and logs which', async () => {
     const { order, ...steps } = recordedSteps();
     const errors = { storeFailedEvent: new Error('disk full'), sendAlert: undefined, scheduleRetry: 'no queue' };
     steps.storeFailedEvent.mockRejectedValue(errors.storeFailedEvent);
@@ -119,14 +119,14 @@ describe('handle', () => {
     );
   });
 
-  test('leaves the retry to what retries anyway, when told so', async () => {
+  test('leaves the retry to the queue when told so', async () => {
     const { order, ...steps } = recordedSteps();
     await new WebhookErrorHandler(steps).handle(critical, error, { scheduleRetry: false });
     expect(steps.sendAlert).toHaveBeenCalledOnce();
     expect(steps.scheduleRetry).not.toHaveBeenCalled();
   });
 
-  test('only logs when there is nothing else to do, by default to the console', async () => {
+  test('only logs without steps, by default to the console', async () => {
     const consoleError = vi.spyOn(console, 'error').mockReturnValue();
     try {
       await new WebhookErrorHandler().handle(critical, error);
@@ -139,7 +139,7 @@ describe('handle', () => {
   });
 
   test.each([undefined, null, 'text', {}, hostile])(
-    'never rejects, whatever the event (%#), the error or the logger',
+    'never rejects, whatever the event (%#), error or logger',
     async (event) => {
       const broken = () => {
         throw new Error('no log');
@@ -155,15 +155,15 @@ describe('handle', () => {
   );
 });
 
-describe('isCritical', () => {
-  test('is true for the three documented types and no other', () => {
+describe('WebhookErrorHandler.isCritical', () => {
+  test('returns true for the three documented types only', () => {
     expect(CRITICAL_EVENT_TYPES).toEqual(['user.deleted', 'auth.failed_attempts', 'admin.audit_alert']);
     const types = [...CRITICAL_EVENT_TYPES, 'user.created', '', 'constructor'];
     expect(types.map((type) => WebhookErrorHandler.isCritical(type))).toEqual([true, true, true, false, false, false]);
   });
 });
 
-describe('a subclass with static steps', () => {
+describe('a WebhookErrorHandler subclass with static steps', () => {
   const calls: unknown[][] = [];
 
   class Mine extends WebhookErrorHandler {
@@ -192,7 +192,7 @@ describe('a subclass with static steps', () => {
   test.each([
     ['handle of the class', () => Mine.handle(ordinary, error)],
     ['handle of an instance', () => new Mine().handle(ordinary, error)],
-  ])('has them taken by %s', async (_, handle) => {
+  ])('runs its steps when called by %s', async (_, handle) => {
     const consoleError = vi.spyOn(console, 'error').mockReturnValue();
     try {
       calls.length = 0;
@@ -203,7 +203,7 @@ describe('a subclass with static steps', () => {
     }
   });
 
-  test('what the constructor is given comes first', async () => {
+  test('prefers the steps passed to the constructor', async () => {
     const { order, ...steps } = recordedSteps();
     calls.length = 0;
     await new Mine({ ...steps, isCritical: () => false }).handle(ordinary, error);

@@ -37,8 +37,8 @@ function recorded(events: readonly { type: string; latencyMs: number; success: b
   return metrics;
 }
 
-describe('getStats', () => {
-  test('before the first event has no NaN in it', () => {
+describe('WebhookMetrics.getStats', () => {
+  test('returns no NaN before the first event', () => {
     expect(new WebhookMetrics({ now }).getStats()).toStrictEqual({
       received: 0,
       processed: 0,
@@ -56,7 +56,7 @@ describe('getStats', () => {
     });
   });
 
-  test('begins with the documented members, in their order', () => {
+  test('starts with the documented members in their order', () => {
     expect(Object.keys(new WebhookMetrics().getStats()).slice(0, 7)).toEqual([
       'received',
       'processed',
@@ -68,7 +68,7 @@ describe('getStats', () => {
     ]);
   });
 
-  test('counts what was recorded, by type, with rates and percentiles', () => {
+  test('counts recorded events by type, with rates and percentiles', () => {
     const metrics = new WebhookMetrics({ now });
     metrics.record({ type: 'user.created' }, NOW - 10, true);
     metrics.record({ type: 'user.created' }, NOW - 30, false);
@@ -89,7 +89,7 @@ describe('getStats', () => {
     });
   });
 
-  test('counts what never becomes an event apart', () => {
+  test('counts rejected deliveries apart', () => {
     const metrics = new WebhookMetrics({ now });
     metrics.recordRejected('signature_mismatch');
     metrics.recordRejected('signature_mismatch');
@@ -113,19 +113,19 @@ describe('getStats', () => {
     ]);
   });
 
-  test.each([99, 100, 101, 200, 250])('after %d events keeps the latencies of the last 100, oldest first', (count) => {
+  test.each([99, 100, 101, 200, 250])('keeps the latencies of the last 100 of %d events, oldest first', (count) => {
     const latenciesMs = Array.from({ length: count }, (_, i) => i + 1);
     const metrics = recorded(latenciesMs.map((latencyMs) => ({ type: 'auth.login', latencyMs, success: true })));
     expect(metrics.getStats().latency).toEqual(latenciesMs.slice(-100));
   });
 
-  test('takes percentiles by nearest rank', () => {
+  test('computes percentiles by nearest rank', () => {
     const hundred = Array.from({ length: 100 }, (_, i) => ({ type: 'auth.login', latencyMs: 100 - i, success: true }));
     const { p50, p95, p99, averageLatency } = recorded(hundred).getStats();
     expect({ p50, p95, p99, averageLatency }).toEqual({ p50: 50, p95: 95, p99: 99, averageLatency: '50.50ms' });
   });
 
-  test('returns copies: what a caller does to them counts nothing', () => {
+  test('returns copies that callers can change safely', () => {
     const metrics = recorded([{ type: 'auth.login', latencyMs: 5, success: true }]);
     metrics.recordRejected('too_old');
     const stats = metrics.getStats() as unknown as Record<string, Record<string, unknown>>;
@@ -135,12 +135,12 @@ describe('getStats', () => {
     expect(metrics.getStats()).toEqual(before);
   });
 
-  test('byType and rejected have no prototype', () => {
+  test('returns byType and rejected without a prototype', () => {
     const { byType, rejected } = recorded([{ type: 'auth.login', latencyMs: 5, success: true }]).getStats();
     expect([byType, rejected].map(Object.getPrototypeOf)).toEqual([null, null]);
   });
 
-  test('adds up, whatever is recorded', () => {
+  test('returns consistent sums for any recording', () => {
     fc.assert(
       fc.property(runs, (events) => {
         const { received, processed, failed, byType, successRatio, successRate } = recorded(events).getStats();
@@ -162,7 +162,7 @@ describe('getStats', () => {
     );
   });
 
-  test('latency is that of the last 100 events, oldest first, with 0 for what is no duration', () => {
+  test('returns the latencies of the last 100 events, with 0 for invalid durations', () => {
     fc.assert(
       fc.property(runs, (events) => {
         const latenciesMs = events.map(({ latencyMs }) =>
@@ -173,7 +173,7 @@ describe('getStats', () => {
     );
   });
 
-  test('percentiles are latencies in ascending order', () => {
+  test('returns percentiles in ascending order', () => {
     fc.assert(
       fc.property(runs, (events) => {
         const { latency, p50 = 0, p95 = 0, p99 = 0 } = recorded(events).getStats();
@@ -184,8 +184,8 @@ describe('getStats', () => {
   });
 });
 
-describe('byType', () => {
-  test('knows the nineteen types and those given, and counts every other one as _other', () => {
+describe('WebhookMetrics byType', () => {
+  test('counts known and declared types, and every other one as _other', () => {
     const types = [...WEBHOOK_EVENT_TYPES, 'order.paid', 'user.renamed', '__proto__', 'constructor', '_other', ''];
     const { byType } = recorded(types.map((type) => ({ type, latencyMs: 1, success: true }))).getStats();
     expect(byType).toEqual({
@@ -196,33 +196,33 @@ describe('byType', () => {
     });
   });
 
-  test('can be given a type named like a property of every object', () => {
+  test('accepts a type named like a property of Object.prototype', () => {
     const metrics = new WebhookMetrics({ types: ['__proto__'] });
     metrics.recordMs('__proto__', 1, false);
     expect(Object.entries(metrics.getStats().byType)).toEqual([['__proto__', { received: 1, processed: 0 }]]);
   });
 
-  test('does not grow with types that nobody declared', () => {
+  test('does not grow with undeclared types', () => {
     const metrics = new WebhookMetrics();
     for (let i = 0; i < 100_000; i++) metrics.recordMs(`type.${i}`, 1, true);
     expect(Object.entries(metrics.getStats().byType)).toEqual([['_other', { received: 100_000, processed: 100_000 }]]);
   });
 
-  test('counts what has no text for a type as _other', () => {
+  test('counts an event without a text type as _other', () => {
     const metrics = new WebhookMetrics({ now });
     for (const type of [undefined, null, 5, {}]) metrics.record({ type } as unknown as { type: string }, NOW, true);
     expect(Object.entries(metrics.getStats().byType)).toEqual([['_other', { received: 4, processed: 4 }]]);
   });
 });
 
-describe('record', () => {
-  test('takes a latency of 0 when the clock was set back meanwhile', () => {
+describe('WebhookMetrics.record', () => {
+  test('records a latency of 0 when the clock was set back', () => {
     const metrics = new WebhookMetrics({ now });
     metrics.record({ type: 'auth.login' }, NOW + 60_000, true);
     expect(metrics.getStats().latency).toEqual([0]);
   });
 
-  test('reads the clock of Date by default', () => {
+  test('reads Date.now by default', () => {
     const before = Date.now();
     const metrics = new WebhookMetrics();
     metrics.record({ type: 'auth.login' }, before, true);
@@ -232,9 +232,9 @@ describe('record', () => {
   });
 });
 
-describe('recordMs', () => {
+describe('WebhookMetrics.recordMs', () => {
   test.each([-1, -0, Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(
-    'takes a latency of 0 for %d',
+    'records a latency of 0 for %d',
     (latencyMs) => {
       const metrics = new WebhookMetrics();
       metrics.recordMs('auth.login', latencyMs, true);
@@ -251,7 +251,7 @@ describe('recordMs', () => {
   });
 });
 
-describe('recordRejected', () => {
+describe('WebhookMetrics.recordRejected', () => {
   test('keeps 64 codes and counts further ones as _other', () => {
     const metrics = new WebhookMetrics();
     for (let i = 0; i < 1000; i++) metrics.recordRejected(`code_${i}`);
@@ -266,8 +266,8 @@ describe('recordRejected', () => {
   });
 });
 
-describe('metrics', () => {
-  test('has the documented members and nothing more', () => {
+describe('WebhookMetrics.metrics', () => {
+  test('has exactly the documented members', () => {
     const metrics = recorded([{ type: 'auth.login', latencyMs: 5, success: true }]);
     expect(metrics.metrics).toEqual({
       received: 1,
@@ -278,7 +278,7 @@ describe('metrics', () => {
     });
   });
 
-  test('cannot be replaced, and shows nothing of its inside', () => {
+  test('is read-only and hides its internals', () => {
     const metrics = new WebhookMetrics();
     expect(() => Object.assign(metrics, { metrics: {} })).toThrow(TypeError);
     expect(inspect(metrics)).toBe('WebhookMetrics {}');

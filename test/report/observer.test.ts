@@ -67,7 +67,7 @@ function processTrace(more: object = {}) {
 }
 
 describe('the diagnostics channels', () => {
-  it('tell of a delivery, its event and its handler, from the start to the end', async () => {
+  it('publish a delivery, its event and its handler from start to end', async () => {
     const [receives, processes, handlers] = [listen('receive'), listen('process'), listen('handler')];
     const { webhooks, receive } = receiverWith(NOW);
     webhooks.on('user.created', async () => undefined, { name: 'welcome' });
@@ -85,7 +85,7 @@ describe('the diagnostics channels', () => {
     expect(handlers[3]).toEqual(['asyncEnd', { ...handled, result: undefined }]);
   });
 
-  it('tell of each attempt that fails, and with what', async () => {
+  it('publish each failed attempt with its error', async () => {
     const handlers = listen('handler');
     const { webhooks, receive } = receiverWith({ retry: { attempts: 2, baseMs: 1 } });
     const error = new Error('no');
@@ -98,7 +98,7 @@ describe('the diagnostics channels', () => {
     ]);
   });
 
-  it('tell of a handler that throws nothing before its first await that it has failed', async () => {
+  it('publish a failure for a handler that throws undefined before its first await', async () => {
     const handlers = listen('handler');
     const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
     const nothing: unknown = undefined;
@@ -116,7 +116,7 @@ describe('the diagnostics channels', () => {
     ]);
   });
 
-  it('tell of a forged delivery nothing but why it was refused', async () => {
+  it('publish only the rejection code of a forged delivery', async () => {
     const heard: unknown[] = [];
     const rejected = channel('pathfinder.webhooks.rejected');
     const hear = (message: unknown) => void heard.push(message);
@@ -133,7 +133,7 @@ describe('the diagnostics channels', () => {
     expect(processes).toEqual([]);
   });
 
-  it('carry a store of an AsyncLocalStorage to the handler', async () => {
+  it('carry an AsyncLocalStorage store to the handler', async () => {
     const storage = new AsyncLocalStorage<string>();
     const { start } = tracingChannel('pathfinder.webhooks.handler');
     start.bindStore(storage, (trace) => (trace as HandlerTrace).handlerName);
@@ -146,8 +146,8 @@ describe('the diagnostics channels', () => {
   });
 });
 
-describe('telemetry', () => {
-  it('hears of everything in order: handler, event, delivery', async () => {
+describe('telemetry hooks', () => {
+  it('are called in the order handler, event, delivery', async () => {
     const { telemetry, ended } = recordingTelemetry();
     const { webhooks, receive } = receiverWith({ ...NOW, telemetry });
     webhooks.on('*', () => undefined, { name: 'welcome' });
@@ -164,7 +164,7 @@ describe('telemetry', () => {
     ]);
   });
 
-  it('runs the work inside of its own context', async () => {
+  it('run the work inside their own context', async () => {
     const storage = new AsyncLocalStorage<string>();
     const within = (name: string) => (_: object, run: () => void) => {
       storage.run(`${storage.getStore() ?? ''}/${name}`, run);
@@ -198,7 +198,7 @@ describe('telemetry', () => {
     'never answers': { receive: hang, process: hang, handler: hang },
   };
 
-  it.each(Object.entries(misbehaving))('that %s decides nothing', async (_, telemetry) => {
+  it.each(Object.entries(misbehaving))('cannot affect the outcome when one %s', async (_, telemetry) => {
     const { webhooks, receive } = receiverWith({ telemetry, retry: { attempts: 1 } });
     let runs = 0;
     webhooks.on('user.created', () => void runs++);
@@ -212,7 +212,7 @@ describe('telemetry', () => {
     expect(runs).toBe(1);
   });
 
-  it('is refused when it is no object of hooks', () => {
+  it('are rejected when they are not an object', () => {
     for (const telemetry of [null, 'otel', { receive: 'no function' }, { attach: 1 }]) {
       const options = { secret: SECRET, telemetry } as unknown as WebhookHandlerOptions;
       expect(() => new WebhookHandler(options)).toThrow(
@@ -221,7 +221,7 @@ describe('telemetry', () => {
     }
   });
 
-  it('is told of a handler that hangs at its deadline, and not only at its end', async () => {
+  it('receive a hanging handler at its deadline', async () => {
     const { telemetry, ended } = recordingTelemetry();
     const { webhooks, receive } = receiverWith({ telemetry, handlerTimeoutMs: 20, retry: { attempts: 1 } });
     const never = gate();
@@ -236,7 +236,7 @@ describe('telemetry', () => {
     expect(ended[2]).toMatchObject(['process', { outcome: 'processed' }]);
   });
 
-  it('sees an event from a queue with the request that received it, its attempts and its death', async () => {
+  it('receive a queued event with its request, attempts and death', async () => {
     const { telemetry, ended } = recordingTelemetry();
     const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     const queue = memoryQueue({ allowVolatile: true });
@@ -265,7 +265,7 @@ describe('telemetry', () => {
     expect(runs()[2]).toEqual(processTrace({ ...queued, replayed: true, outcome: 'failed' }));
   });
 
-  it('takes the request’s header for its trace where telemetry says nothing that makes sense', async () => {
+  it('use the request’s trace header when telemetry returns nothing valid', async () => {
     const header = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
     for (const traceparent of ['junk', '', undefined, 7, {}, header.replace('00-', 'zz-')]) {
       const { telemetry, ended } = recordingTelemetry();
@@ -279,7 +279,7 @@ describe('telemetry', () => {
     }
   });
 
-  it('is shown the receiver, and shown it again after a stop', async () => {
+  it('receive the handler at construction and again after a stop', async () => {
     const calls: string[] = [];
     let shown: ObservedReceiver | undefined;
     const telemetry: WebhookTelemetry = {
@@ -302,14 +302,14 @@ describe('telemetry', () => {
     expect(calls).toEqual(['attach', 'detach', 'attach', 'detach']);
   });
 
-  it('gets an error where a queue does not say what it holds', async () => {
+  it("receive an error when a queue's stats fail", async () => {
     const queue = { ...memoryQueue({ allowVolatile: true }), stats: () => new Promise<never>(() => undefined) };
     const { telemetry, shown } = onlooker();
     receiverWith({ queue, telemetry, storeTimeoutMs: 20 });
     await expect(shown[0]?.stats?.()).rejects.toMatchObject({ code: 'queue_unavailable' });
   });
 
-  it('knows the types that are declared', () => {
+  it('receive the declared types', () => {
     const { telemetry, shown } = onlooker();
     const schema = { '~standard': { version: 1, vendor: 'test', validate: (value: unknown) => ({ value }) } } as const;
     new WebhookHandler({ secret: SECRET, telemetry, events: { 'own.type': schema } });
@@ -320,7 +320,7 @@ describe('telemetry', () => {
     ]);
   });
 
-  it('sees that the store could not be told, and of which event', async () => {
+  it('receive the event whose outcome could not be stored', async () => {
     const { telemetry, ended } = recordingTelemetry();
     const store = { ...memoryStore(), complete: () => Promise.reject(new Error('down')) };
     const { webhooks, receive } = receiverWith({ ...NOW, telemetry, store });
@@ -335,7 +335,7 @@ describe('telemetry', () => {
     ]);
   });
 
-  it('sees a conflict, and that an event is running elsewhere', async () => {
+  it('receive a conflict and an event that runs elsewhere', async () => {
     const { telemetry, ended } = recordingTelemetry();
     const store = memoryStore();
     await store.claim('evt_2', { leaseMs: 30_000, bodyHash: hashOf(bodyOf({ id: 'evt_2' })) });
@@ -348,7 +348,7 @@ describe('telemetry', () => {
     expect(outcomes).toEqual(['processed', 'conflict', 'in_progress']);
   });
 
-  it('sees what `handle` receives as well', async () => {
+  it('receive what `handle` receives as well', async () => {
     const { telemetry, ended } = recordingTelemetry();
     const { webhooks } = receiverWith({ ...NOW, telemetry });
     const { body, header } = deliveryOf(bodyOf());

@@ -82,12 +82,12 @@ describe('backoffMs', () => {
     ]);
   });
 
-  test('is 0 with a base of 0, however often the work has failed', () => {
+  test('returns 0 with a base of 0 after any number of failures', () => {
     const policy = retryPolicy({ baseMs: 0, factor: 10 }, IN_PROCESS_RETRY);
     expect([1, 2, 5000].map((n) => backoffMs(n, policy, almostOne))).toEqual([0, 0, 0]);
   });
 
-  test('takes no failure for the first one', () => {
+  test('treats zero failures as one', () => {
     expect(backoffMs(0, QUEUED_RETRY, half)).toBe(1500);
   });
 
@@ -96,7 +96,7 @@ describe('backoffMs', () => {
     expect([1, 2, 3, 4, 99].map((n) => backoffMs(n, policy, half))).toEqual([10, 20, 500, 500, 500]);
   });
 
-  test('queued retries are given up 8.7 to 17.5 hours after the first run', () => {
+  test('gives queued events 8.7 to 17.5 hours by default', () => {
     const horizonMs = (random: () => number) =>
       Array.from({ length: QUEUED_RETRY.attempts - 1 }, (_, i) => backoffMs(i + 1, QUEUED_RETRY, random)).reduce(
         (a, b) => a + b,
@@ -105,7 +105,7 @@ describe('backoffMs', () => {
     expect(Math.round((horizonMs(almostOne) / HOUR_MS) * 10) / 10).toBe(17.5);
   });
 
-  test('is never outside of what its jitter allows, and always a whole number', () => {
+  test('stays within the range of its jitter and returns integers', () => {
     fc.assert(
       fc.property(policies, fc.integer({ min: 1, max: 2000 }), chances, (options, failures, chance) => {
         const policy = retryPolicy(options, QUEUED_RETRY);
@@ -119,7 +119,7 @@ describe('backoffMs', () => {
     );
   });
 
-  test('does not shrink with further failures, at the same luck', () => {
+  test('never shrinks with further failures at the same random value', () => {
     fc.assert(
       fc.property(policies, chances, (options, chance) => {
         const policy = retryPolicy({ ...options, schedule: undefined }, QUEUED_RETRY);
@@ -131,7 +131,7 @@ describe('backoffMs', () => {
 });
 
 describe('retryPolicy', () => {
-  test('fills what was left open from the defaults', () => {
+  test('fills missing options with the defaults', () => {
     expect(retryPolicy({}, QUEUED_RETRY)).toEqual(QUEUED_RETRY);
     expect(retryPolicy({ attempts: 5, baseMs: undefined }, IN_PROCESS_RETRY)).toEqual({
       attempts: 5,
@@ -142,7 +142,7 @@ describe('retryPolicy', () => {
     });
   });
 
-  test('a schedule of three makes four attempts that wait at least half of each entry', () => {
+  test('turns a schedule of three into four attempts that wait at least half of each entry', () => {
     const schedule = [1000, 5000, 60_000];
     const policy = retryPolicy({ schedule }, IN_PROCESS_RETRY);
     schedule.push(1);
@@ -170,20 +170,20 @@ describe('retryPolicy', () => {
     ['schedule', [1, -1], LIST],
     ['schedule', ['1s'], LIST],
     ['schedule', '1s', LIST],
-  ])('refuses %s %j with a TypeError that names the option', (option, value, wanted) => {
+  ])('rejects %s %j with a TypeError that names the option', (option, value, wanted) => {
     const options = { [option]: value } as RetryPolicyOptions;
     expect(() => retryPolicy(options, QUEUED_RETRY)).toThrow(
       new TypeError(`The retry option ${option} must be ${wanted}.`),
     );
   });
 
-  test('attempts may be without end', () => {
+  test('accepts unlimited attempts', () => {
     expect(retryPolicy({ attempts: Number.POSITIVE_INFINITY }, QUEUED_RETRY).attempts).toBe(Number.POSITIVE_INFINITY);
   });
 });
 
 describe('NonRetryableError', () => {
-  test('is an error with a name, a cause and no further property of its own', () => {
+  test('has a name, a cause and no other property', () => {
     const error = new NonRetryableError('no such user', { cause: 'because' });
     expect(error).toBeInstanceOf(Error);
     expect(String(error)).toBe('NonRetryableError: no such user');
@@ -191,7 +191,7 @@ describe('NonRetryableError', () => {
     expect(Object.getOwnPropertySymbols(error)).toEqual([]);
   });
 
-  test('is recognised when made here, by a subclass, by another copy of the package, or named like it', () => {
+  test('is recognized when created here, by a subclass, by another copy of the package, or by name', () => {
     class NoSuchUser extends NonRetryableError {
       override get name() {
         return 'NoSuchUser';
@@ -216,7 +216,7 @@ describe('NonRetryableError', () => {
     new Error('NonRetryableError'),
     Object.create(null),
     hostile(),
-  ])('is not what else can be thrown (%#)', (thrown) => {
+  ])('is not confused with other thrown values (%#)', (thrown) => {
     expect(isNonRetryableError(thrown)).toBe(false);
   });
 });
@@ -248,7 +248,7 @@ describe('RetryAfterError', () => {
     ['2d', MAX_RETRY_AFTER_MS],
     [1e15, MAX_RETRY_AFTER_MS],
     ['9'.repeat(60), MAX_RETRY_AFTER_MS],
-  ])('reads %j as %d ms', (retryAfter, ms) => {
+  ])('converts %j to %d ms', (retryAfter, ms) => {
     expect(waitMs(retryAfter)).toBe(ms);
     expect(retryAfterMs(new RetryAfterError('busy', retryAfter, { now: () => NOW }), NOW)).toBe(ms);
   });
@@ -265,13 +265,13 @@ describe('RetryAfterError', () => {
     '0'.repeat(65),
     null,
     {},
-  ])('refuses %j with a TypeError', (retryAfter) => {
+  ])('rejects %j with a TypeError', (retryAfter) => {
     expect(() => waitMs(retryAfter as string)).toThrow(
       new TypeError("Pass retryAfter as milliseconds, a Date, a duration such as '30s' or a Retry-After header."),
     );
   });
 
-  test('is an error with a name and one number of its own', () => {
+  test('has a name and one number', () => {
     const error = new RetryAfterError('busy', '1s');
     expect(String(error)).toBe('RetryAfterError: busy');
     expect(Object.getOwnPropertyNames(error).sort()).toEqual(['message', 'retryAfterMs', 'stack']);
@@ -291,7 +291,7 @@ describe('retryAfterMs', () => {
   test.each([
     ['a subclass with a name of its own', () => new Throttled('x', 9), 9],
     ['an error made before', () => new RetryAfterError('x', '9s'), 9000],
-  ])('reads %s', (_, error, ms) => {
+  ])('reads %s as a delay', (_, error, ms) => {
     expect(retryAfterMs(error(), NOW)).toBe(ms);
   });
 
@@ -319,7 +319,7 @@ describe('retryAfterMs', () => {
     ['its headers, when what it says is no wait', { retryAfter: 'soon', headers: { 'retry-after': '20' } }, 20_000],
     ['more than a day', { retryAfter: 1e9 }, MAX_RETRY_AFTER_MS],
     ['a moment in the past', { retryAfter: 'Thu, 01 Jan 2020 00:00:00 GMT' }, 0],
-  ])('reads %s', (_, error, ms) => {
+  ])('reads %s as a date', (_, error, ms) => {
     expect(retryAfterMs(error, NOW)).toBe(ms);
   });
 
@@ -341,11 +341,11 @@ describe('retryAfterMs', () => {
     { retryAfter: hostile() },
     { response: hostile() },
     { response: { headers: hostile() } },
-  ])('is undefined for what asks for nothing, and never throws (%#)', (error) => {
+  ])('returns undefined without a request to wait, and never throws (%#)', (error) => {
     expect(retryAfterMs(error, NOW)).toBe(undefined);
   });
 
-  test('is a whole number from 0 to a day, or undefined, whatever an error holds', () => {
+  test('returns an integer from 0 to a day, or undefined, for any error', () => {
     const value = fc.oneof(fc.anything(), fc.string(), fc.integer().map(String), fc.date().map(String), fc.double());
     const error = fc.oneof(
       fc.anything(),
@@ -364,28 +364,28 @@ describe('retryAfterMs', () => {
 describe('retryDelayMs', () => {
   const delayMs = (error: unknown, random = almostOne) => retryDelayMs(error, 1, QUEUED_RETRY, random, NOW);
 
-  test('is the backoff when the error asks for nothing', () => {
+  test('returns the backoff when the error requests no delay', () => {
     expect(delayMs(new Error('x'), half)).toBe(1500);
   });
 
-  test('is what the error asks for and up to a tenth more, never less', () => {
+  test('returns the requested delay plus at most a tenth', () => {
     expect(delayMs(new RetryAfterError('x', 60_000), () => 0)).toBe(60_000);
     expect(delayMs(new RetryAfterError('x', 60_000))).toBe(65_999);
     expect(retryDelayMs({ retryAfter: 60 }, 1, { ...QUEUED_RETRY, jitter: 'none' }, almostOne, NOW)).toBe(60_000);
   });
 
-  test('is never more than a day', () => {
+  test('returns at most a day', () => {
     expect(delayMs(new RetryAfterError('x', '1d'))).toBe(MAX_RETRY_AFTER_MS);
   });
 
-  test('is the backoff when the error asks for no wait: attempts must not be spent in one instant', () => {
+  test('returns the backoff when the error requests a delay of 0', () => {
     expect(delayMs({ retryAfter: 0 }, half)).toBe(1500);
     expect(delayMs(new RetryAfterError('x', new Date(0)), half)).toBe(1500);
   });
 });
 
 describe('retry', () => {
-  test('returns what the first run returned, without waiting', async () => {
+  test('returns the result of a successful first run without waiting', async () => {
     const { waitsMs, sleep } = recordedSleep();
     const work = failing();
     expect(await retry(work, { sleep })).toBe(1);
@@ -393,13 +393,13 @@ describe('retry', () => {
     expect(waitsMs).toEqual([]);
   });
 
-  test('runs three times by default and waits a random part of 200, then 400 ms', async () => {
+  test('makes three runs by default and waits a random part of 200, then 400 ms', async () => {
     const { waitsMs, sleep } = recordedSleep();
     expect(await retry(failing('a', 'b'), { sleep, random: half })).toBe(3);
     expect(waitsMs).toEqual([100, 200]);
   });
 
-  test('tells onRetry of each failed run that is followed by another', async () => {
+  test('calls onRetry after each failed run that another follows', async () => {
     const { sleep } = recordedSleep();
     const onRetry = vi.fn();
     const work = failing('a', 'b', 'c');
@@ -421,7 +421,7 @@ describe('retry', () => {
     Object.freeze({}),
     Symbol('s'),
     hostile(new Error('x')),
-  ])('rejects with the very last thing thrown, whatever it is (%#)', async (thrown) => {
+  ])('rejects with the last thrown value, whatever it is (%#)', async (thrown) => {
     const { waitsMs, sleep } = recordedSleep();
     const work = () => {
       throw thrown;
@@ -431,13 +431,13 @@ describe('retry', () => {
     expect(waitsMs).toHaveLength(2);
   });
 
-  test('retries work that rejects as well as work that throws', async () => {
+  test('retries work that rejects and work that throws', async () => {
     const { sleep } = recordedSleep();
     const work = vi.fn(async (attempt: number) => (attempt < 2 ? Promise.reject(new Error('x')) : attempt));
     expect(await retry(work, { sleep })).toBe(2);
   });
 
-  test('ends at once with a NonRetryableError', async () => {
+  test('stops at a NonRetryableError', async () => {
     const { waitsMs, sleep } = recordedSleep();
     const error = new NonRetryableError('never');
     const work = failing(error);
@@ -446,14 +446,14 @@ describe('retry', () => {
     expect(waitsMs).toEqual([]);
   });
 
-  test('ends at once with an error that retryIf refuses', async () => {
+  test('stops at an error that retryIf rejects', async () => {
     const { sleep } = recordedSleep();
     const work = failing('busy', 'gone', 'busy');
     expect(await rejection(retry(work, { sleep, retryIf: (error) => error === 'busy' }))).toEqual({ thrown: 'gone' });
     expect(work).toHaveBeenCalledTimes(2);
   });
 
-  test('waits as long as the error asks for', async () => {
+  test('waits as long as the error requests', async () => {
     const { waitsMs, sleep } = recordedSleep();
     const errors = [new RetryAfterError('x', '30s'), { retryAfter: new Date(NOW + 5000).toUTCString() }];
     expect(await retry(failing(...errors), { sleep, now: () => NOW, random: () => 0 })).toBe(3);
@@ -467,13 +467,13 @@ describe('retry', () => {
     expect(waitsMs).toEqual([10, 100, 1000]);
   });
 
-  test('does not run at all when the signal has aborted before', async () => {
+  test('makes no run when the signal has aborted before', async () => {
     const work = failing();
     expect(await rejection(retry(work, { signal: AbortSignal.abort('closing') }))).toEqual({ thrown: 'closing' });
     expect(work).not.toHaveBeenCalled();
   });
 
-  test('a signal that aborts during a wait ends it at once, with its reason', async () => {
+  test("stops a wait with the signal's reason as soon as it aborts", async () => {
     const controller = new AbortController();
     const work = failing('a', 'b');
     const waiting = rejection(retry(work, { signal: controller.signal, baseMs: 60_000, jitter: 'none' }));
@@ -483,7 +483,7 @@ describe('retry', () => {
     expect(work.mock.calls).toEqual([[1, controller.signal]]);
   });
 
-  test('a signal that aborts during a run prevents the next one', async () => {
+  test('makes no further run when the signal aborts during one', async () => {
     const controller = new AbortController();
     const { waitsMs, sleep } = recordedSleep();
     const onRetry = vi.fn();
@@ -498,7 +498,7 @@ describe('retry', () => {
     expect(waitsMs).toEqual([]);
   });
 
-  test('a result that arrives after the signal aborted is still the result', async () => {
+  test('returns a result that arrives after the signal aborted', async () => {
     const controller = new AbortController();
     const work = () => {
       controller.abort();
@@ -507,13 +507,13 @@ describe('retry', () => {
     expect(await retry(work, { signal: controller.signal })).toBe('done');
   });
 
-  test('rejects with a TypeError for options that make no sense, before any run', async () => {
+  test('rejects with a TypeError for invalid options before any run', async () => {
     const work = failing();
     await expect(retry(work, { attempts: 0 })).rejects.toThrow(TypeError);
     expect(work).not.toHaveBeenCalled();
   });
 
-  test('runs at most `attempts` times and waits once between two runs', async () => {
+  test('makes at most `attempts` runs and waits once between two', async () => {
     await fc.assert(
       fc.asyncProperty(policies, fc.nat(40), chances, async (options, failures, chance) => {
         const { waitsMs, sleep } = recordedSleep();
@@ -531,11 +531,11 @@ describe('retry', () => {
 });
 
 describe('sleep', () => {
-  test('resolves with nothing', async () => {
+  test('resolves with undefined', async () => {
     expect(await sleep(1)).toBe(undefined);
   });
 
-  test('of 0 lets events that are due run first', async () => {
+  test('lets due events run first with a delay of 0', async () => {
     const order: string[] = [];
     const timer = new Promise<void>((resolve) => {
       setTimeout(() => {
@@ -548,7 +548,7 @@ describe('sleep', () => {
     expect(order).toEqual(['event', 'slept']);
   });
 
-  test('rejects with the reason of a signal, at once, and leaves no listener behind', async () => {
+  test('rejects with the reason of a signal at once and leaves no listener behind', async () => {
     const controller = new AbortController();
     const remove = vi.spyOn(controller.signal, 'removeEventListener');
     const add = vi.spyOn(controller.signal, 'addEventListener');
@@ -561,7 +561,7 @@ describe('sleep', () => {
     expect(remove.mock.calls).toEqual([['abort', add.mock.calls[1]?.[1]]]);
   });
 
-  test('waits in legs for longer than a timer can hold', async () => {
+  test('waits longer than a single timer can', async () => {
     vi.useFakeTimers();
     try {
       const days = 86_400_000;
@@ -599,7 +599,7 @@ describe('WebhookRetry', () => {
     expect(waitsMs).toEqual([1000, 2000, 4000, 8000, 16_000, 32_000]);
   });
 
-  test('reports the attempt that succeeded', async () => {
+  test('returns the number of the attempt that succeeded', async () => {
     const { sleep } = recordedSleep();
     const handler = vi.fn().mockRejectedValueOnce(new Error('x')).mockResolvedValue('ignored');
     expect(await new WebhookRetry(3, 1000, { sleep }).process(event, handler)).toEqual({ success: true, attempts: 2 });
@@ -624,7 +624,7 @@ describe('WebhookRetry', () => {
     [{ message: 5 }, '[object Object]'],
     [Object.create(null), 'The handler threw something that is no text.'],
     [hostile(), 'The handler threw something that is no text.'],
-  ])('gives the error as text, whatever was thrown (%#)', async (thrown, error) => {
+  ])('returns the error as text, whatever was thrown (%#)', async (thrown, error) => {
     const handler = () => {
       throw thrown;
     };
@@ -640,7 +640,7 @@ describe('WebhookRetry', () => {
     });
   });
 
-  test('resolves at once when the signal aborts, with its reason', async () => {
+  test("resolves with the signal's reason as soon as it aborts", async () => {
     const controller = new AbortController();
     const retrying = new WebhookRetry(3, 60_000, { signal: controller.signal, jitter: 'none' });
     const waiting = retrying.process(event, () => Promise.reject(new Error('x')));
@@ -650,7 +650,7 @@ describe('WebhookRetry', () => {
     expect(await retrying.process(event, () => 'unused')).toEqual({ success: false, attempts: 0, error: 'closing' });
   });
 
-  test('logs each retry with the id and type of the event, made harmless, and nothing else of it', async () => {
+  test('logs the escaped id and type of the event for each retry, and nothing else of it', async () => {
     const { sleep } = recordedSleep();
     const logger = { debug: vi.fn(), info: vi.fn(), warn: vi.fn(), error: vi.fn() };
     const err = new Error('x');
@@ -672,7 +672,7 @@ describe('WebhookRetry', () => {
     expect(logger.warn.mock.calls[0]?.[0]).toMatchObject({ event_id: undefined, event_type: undefined });
   });
 
-  test('a logger that throws, or an event that is none, changes nothing', async () => {
+  test('survives a throwing logger and an invalid event', async () => {
     const { sleep } = recordedSleep();
     const broken = () => {
       throw new Error('disk full');
@@ -691,7 +691,7 @@ describe('WebhookRetry', () => {
     [1.5, 1000],
     [3, -1],
     [3, Number.NaN],
-  ])('refuses %d attempts with a delay of %d ms at construction', (maxRetries, baseDelay) => {
+  ])('rejects %d attempts with a delay of %d ms at construction', (maxRetries, baseDelay) => {
     expect(() => new WebhookRetry(maxRetries, baseDelay)).toThrow(TypeError);
   });
 });

@@ -10,15 +10,15 @@ function fakeClock(): void {
   onTestFinished(() => void vi.useRealTimers());
 }
 
-describe('a question', () => {
-  it('gives the answer, whether a promise, a thenable or the value itself', async () => {
+describe("a call to the integrator's code", () => {
+  it('returns the value of a promise, a thenable or a plain value', async () => {
     const asker = plainAsker();
     expect([await asker.ask(async () => 1), await asker.ask(() => 2), await asker.ask(() => thenableOf(3))]).toEqual([
       1, 2, 3,
     ]);
   });
 
-  it('rejects with what the call throws, now or later', async () => {
+  it('rejects with what the call throws, synchronously or later', async () => {
     const error = new Error('down');
     const asker = plainAsker();
     const throws = () => {
@@ -29,12 +29,12 @@ describe('a question', () => {
     expect(() => asker.call(throws)).toThrow(error);
   });
 
-  it('rejects with what is made of its failure', async () => {
+  it('rejects with the error that its failure is mapped to', async () => {
     const asker = plainAsker(5000, (cause) => ({ refused: cause }));
     await expect(asker.ask(() => Promise.reject('x'))).rejects.toEqual({ refused: 'x' });
   });
 
-  it('rejects an answer that makes no sense', async () => {
+  it('rejects an invalid answer', async () => {
     const isAnswer = (answer: unknown) => answer === 'yes';
     const asker = plainAsker();
     expect(await asker.ask(() => 'yes', { isAnswer })).toBe('yes');
@@ -43,7 +43,7 @@ describe('a question', () => {
     );
   });
 
-  it('is given up when its time is over, and not before', async () => {
+  it('times out at its limit and not before', async () => {
     fakeClock();
     const ended: unknown[] = [];
     plainAsker(300)
@@ -55,7 +55,7 @@ describe('a question', () => {
     expect(ended).toEqual([new NoAnswerError('There was no answer within 300 ms.')]);
   });
 
-  it('hands a late answer to whoever asked for that, once, and a late failure to nobody', async () => {
+  it('passes a late answer to its late callback once, and drops a late failure', async () => {
     fakeClock();
     const late: unknown[] = [];
     const asker = plainAsker(300);
@@ -71,7 +71,7 @@ describe('a question', () => {
     expect(late).toEqual(['late']);
   });
 
-  it('is refused at once while ten thousand have no answer, and asked again when their time is over', async () => {
+  it('is rejected at once while ten thousand are pending, and allowed again after they time out', async () => {
     fakeClock();
     const asker = plainAsker(300);
     const open = Array.from({ length: 10_000 }, () => asker.ask(never));
@@ -86,7 +86,7 @@ describe('a question', () => {
     expect(await asker.ask(() => 'again')).toBe('again');
   });
 
-  it('leaves nothing set once it is answered', async () => {
+  it('leaves no timer behind', async () => {
     const deadlines = createDeadlines();
     const set = new Set<object>();
     const { add, remove } = deadlines;

@@ -36,8 +36,8 @@ async function event() {
   };
 }
 
-describe('what a store remembers of the handlers', () => {
-  it('is whom an event still has to run, until it is dead', async () => {
+describe('the handler checkpoints of an event', () => {
+  it('list the handlers that still have to run until the event is dead', async () => {
     const { run, steps } = await event();
     expect(await run({ hopeless: never, shaky: later })).toEqual(['retry', 'hopeless', 'shaky']);
     expect(await steps()).toEqual({ '*#hopeless/!1': ENDED });
@@ -46,7 +46,7 @@ describe('what a store remembers of the handlers', () => {
     expect(await steps()).toEqual({ '*#hopeless/!1': ENDED, '!dead': '' });
   });
 
-  it('is who has succeeded, and nothing of failures where none was for good', async () => {
+  it('keep successes, and failures only when one is final', async () => {
     const { run, replay, steps } = await event();
     expect(await run({ shaky: later })).toEqual(['retry', 'hopeless', 'shaky']);
     expect(await steps()).toEqual({ '*#hopeless': '' });
@@ -56,7 +56,7 @@ describe('what a store remembers of the handlers', () => {
     expect(await steps()).toEqual({ '*#hopeless': '', '!dead': '' });
   });
 
-  it('ends no handler with what was before a replay, however often it is replayed', async () => {
+  it('ignore failures from before a replay, however often it is replayed', async () => {
     const { run, replay, steps } = await event();
     const gone = { '*#hopeless/!1': ENDED, '!dead': '' };
     expect(await run({ hopeless: never, shaky: later })).toEqual(['retry', 'hopeless', 'shaky']);
@@ -72,7 +72,7 @@ describe('what a store remembers of the handlers', () => {
     expect(await run({})).toEqual(['done', 'hopeless', 'shaky']);
   });
 
-  it('ends a handler anew that fails for good again after a replay', async () => {
+  it('end a handler again that fails for good after a replay', async () => {
     const { run, replay, steps } = await event();
     expect(await run({ hopeless: never, shaky: later })).toEqual(['retry', 'hopeless', 'shaky']);
     expect(await run({ shaky: never })).toEqual(['dead', 'shaky']);
@@ -87,7 +87,7 @@ describe('what a store remembers of the handlers', () => {
     });
   });
 
-  it('is not changed by a replay that fails for good at once', async () => {
+  it('stay unchanged by a replay that fails for good at once', async () => {
     const { run, replay, steps } = await event();
     await run({ hopeless: never, shaky: later });
     await run({ shaky: never });

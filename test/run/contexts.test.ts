@@ -14,7 +14,7 @@ const queues: readonly (readonly [name: string, open: () => WebhookQueue])[] = [
   ['sqliteQueue', () => sqliteQueue(openDatabase(':memory:'), { allowVolatile: true })],
 ];
 
-describe.each(queues)('the handlers of %s', (_, open) => {
+describe.each(queues)('the async context of handlers on %s', (_, open) => {
   async function contextsOf(run: (webhooks: WebhookHandler, count: number) => Promise<void>): Promise<unknown[]> {
     const webhooks = new WebhookHandler({
       secret: SECRET,
@@ -41,7 +41,7 @@ describe.each(queues)('the handlers of %s', (_, open) => {
       return webhooks.handle(body, sign(body), waitUntil && { waitUntil });
     });
 
-  it('run in no request’s context, whoever woke the workers', async () => {
+  it('is no request’s context, whichever request woke the workers', async () => {
     const seen = await contextsOf(async (webhooks, count) => {
       await callers.run('starter', () => webhooks.start({ concurrency: 4 }));
       for (let n = 1; n <= count; n++) await deliver(webhooks, n);
@@ -49,7 +49,7 @@ describe.each(queues)('the handlers of %s', (_, open) => {
     expect(new Set(seen)).toEqual(new Set([undefined]));
   });
 
-  it('run in no request’s context when a drain follows each', async () => {
+  it('is no request’s context when a drain follows each request', async () => {
     const work: Promise<unknown>[] = [];
     const seen = await contextsOf(async (webhooks, count) => {
       for (let n = 1; n <= count; n++) await deliver(webhooks, n, (one) => work.push(one));
@@ -65,8 +65,8 @@ describe.each(queues)('the handlers of %s', (_, open) => {
   });
 });
 
-describe('a deadline', () => {
-  it('is reached in no other request’s context', async () => {
+describe('the async context of a deadline', () => {
+  it('is no other request’s context', async () => {
     const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
     const seen: unknown[] = [];
     webhooks.on('*', (_, { signal }) => {
@@ -81,7 +81,7 @@ describe('a deadline', () => {
     expect(seen).toEqual([undefined, undefined]);
   });
 
-  it('of a handler runs in the context of its own request all the same', async () => {
+  it('of a handler is that of its own request', async () => {
     const { webhooks, receive } = receiverWith();
     const seen: unknown[] = [];
     webhooks.on('*', async () => {

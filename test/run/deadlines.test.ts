@@ -7,8 +7,8 @@ import { openDatabase } from '../support/sqlite.ts';
 
 const never = () => new Promise<void>(() => undefined);
 
-describe('clocks that a test puts in and takes away', () => {
-  it('leave deadlines as they were: with the real clock, a faked one, and the real one again', async () => {
+describe('fake timers of a test', () => {
+  it('do not disturb deadlines when they are installed and removed', async () => {
     onTestFinished(() => void vi.useRealTimers());
     const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 30, retry: { attempts: 1 } });
     webhooks.on('*', never);
@@ -26,7 +26,7 @@ describe('clocks that a test puts in and takes away', () => {
     expect(await receive({ id: 'last' })).toEqual(answered('failed', 1, 1, 500));
   });
 
-  it('are heeded by a handler and by metrics that were made before them', async () => {
+  it('are used by a handler and metrics created before them', async () => {
     onTestFinished(() => void vi.useRealTimers());
     const created = 1_000_000_000;
     const { webhooks, receive } = receiverWith({ maxAgeSeconds: 300 });
@@ -39,7 +39,7 @@ describe('clocks that a test puts in and takes away', () => {
     expect(metrics.getStats().averageLatency).toBe('40.00ms');
   });
 
-  it('do not stop sqliteStore, whatever they fake', async () => {
+  it('cannot stall sqliteStore', async () => {
     onTestFinished(() => void vi.useRealTimers());
     const { webhooks, receive } = receiverWith({ store: sqliteStore(openDatabase(':memory:')) });
     webhooks.on('*', () => undefined, { name: 'h' });

@@ -4,7 +4,7 @@ import { answered, RETRY, refused } from '../support/deliver.ts';
 import { gate, receiverWith } from '../support/receiver.ts';
 
 describe('attempts in the request', () => {
-  it('wait as the backoff says, and stop at the last', async () => {
+  it('wait for the backoff and stop at the last attempt', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const { webhooks, receive } = receiverWith({ retry: { attempts: 3, baseMs: 100, factor: 3, jitter: 'none' } });
@@ -20,7 +20,7 @@ describe('attempts in the request', () => {
     expect(at).toEqual([0, 100, 400]);
   });
 
-  it('wait as long as an error asks for, while that is before the deadline', async () => {
+  it('wait as long as an error requests, up to the deadline', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     for (const [waitMs, runs] of [
@@ -39,7 +39,7 @@ describe('attempts in the request', () => {
     }
   });
 
-  it('end at the deadline, also in the middle of a wait', async () => {
+  it('end at the deadline, also during a wait', async () => {
     const { webhooks, errors, receive } = receiverWith({
       handlerTimeoutMs: 40,
       retry: { attempts: 9, schedule: [25], jitter: 'none' },
@@ -52,7 +52,7 @@ describe('attempts in the request', () => {
     expect(errors.every((error) => (error as Error).message === 'no')).toBe(true);
   });
 
-  it('of handlers side by side are their own, and all of them are awaited', async () => {
+  it('of concurrent handlers are independent, and all are awaited', async () => {
     const { webhooks, receive } = receiverWith();
     const order: string[] = [];
     const failing =
@@ -72,7 +72,7 @@ describe('attempts in the request', () => {
     expect(order.toSorted()).toEqual(['a1', 'b1', 'b2', 'b3']);
   });
 
-  it('go on counting from one delivery to the next, for each handler', async () => {
+  it('continue counting from one delivery to the next, for each handler', async () => {
     const { webhooks, receive } = receiverWith();
     const seen: Record<string, number[]> = { once: [], often: [] };
     webhooks.on(
@@ -95,7 +95,7 @@ describe('attempts in the request', () => {
     expect(seen).toEqual({ once: [1, 2, 3], often: [1, 2, 3, 4, 5, 6] });
   });
 
-  it('that fail are each logged with the handler and the number of the attempt, over all deliveries', async () => {
+  it('log each failure with the handler and the attempt number across deliveries', async () => {
     const { webhooks, logger, receive } = receiverWith({ retry: { attempts: 2, baseMs: 1 } });
     const err = new Error('no');
     webhooks.on('*', () => Promise.reject(err), { name: 'fails' });
@@ -110,7 +110,7 @@ describe('attempts in the request', () => {
   });
 });
 
-describe('what a handler may return', () => {
+describe('handler results', () => {
   const withThen = (target: object, then: unknown) => Object.defineProperty(target, 'then', { value: then });
 
   it.each<[string, unknown]>([
@@ -119,7 +119,7 @@ describe('what a handler may return', () => {
     ['a text', 'then'],
     ['an object', { some: 'result' }],
     ['an object whose then is no function', withThen({}, 'later')],
-  ])('also is %s, which is not waited for', async (_, returned) => {
+  ])('succeed with %s, which is not awaited', async (_, returned) => {
     const { webhooks, receive } = receiverWith();
     webhooks.on('*', () => returned);
     expect(await receive()).toEqual(answered('processed', 1));
@@ -129,7 +129,7 @@ describe('what a handler may return', () => {
     ['a promise', (work) => work],
     ['an object with then, such as the query of a database', (work) => withThen({}, work.then.bind(work))],
     ['a function with then', (work) => withThen(() => undefined, work.then.bind(work))],
-  ])('also is %s, which decides how the handler ended', async (_, returned) => {
+  ])('are awaited when they are %s', async (_, returned) => {
     const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
     const work = gate();
     webhooks.on('*', () => returned(work.promise));
@@ -141,7 +141,7 @@ describe('what a handler may return', () => {
   });
 });
 
-describe('what a handler may throw', () => {
+describe('handler errors', () => {
   const { proxy, revoke } = Proxy.revocable({}, {});
   revoke();
 
@@ -150,13 +150,13 @@ describe('what a handler may throw', () => {
     ['a symbol', Symbol('x')],
     ['a function', () => undefined],
     ['an error that names itself ours', { [Symbol.for('pathfinder.webhooks.WebhookError')]: true }],
-  ])('also is %s', async (_, thrown) => {
+  ])('fail the handler when it throws %s', async (_, thrown) => {
     const { webhooks, receive } = receiverWith();
     webhooks.on('*', () => Promise.reject(thrown));
     expect(await receive()).toEqual(answered('failed', 1, 1, 500));
   });
 
-  it('is dropped when it comes from work that nobody awaits', async () => {
+  it('from unawaited work are dropped', async () => {
     const { webhooks, receive } = receiverWith();
     webhooks.on('*', (_, { once }) => {
       void once('floating', () => Promise.reject(new Error('late')));
@@ -165,7 +165,7 @@ describe('what a handler may throw', () => {
     await new Promise((resolve) => setTimeout(resolve, 5));
   });
 
-  it('comes after the deadline without being told twice', async () => {
+  it('after the deadline are not reported twice', async () => {
     const store = memoryStore();
     const { webhooks, errors, receive } = receiverWith({ store, handlerTimeoutMs: 20 });
     const late = gate();
@@ -176,7 +176,7 @@ describe('what a handler may throw', () => {
     expect(errors).toEqual([new WebhookError('handler_timeout')]);
   });
 
-  it('is told again when it is another error than the deadline', async () => {
+  it('after the deadline are reported when they differ from it', async () => {
     const { webhooks, errors, receive } = receiverWith({ handlerTimeoutMs: 20 });
     const late = gate();
     webhooks.on('*', () => late.promise);
@@ -187,7 +187,7 @@ describe('what a handler may throw', () => {
   });
 });
 
-describe('a deadline', () => {
+describe('a handler deadline', () => {
   it('is logged with the handler that missed it', async () => {
     const { webhooks, logger, receive } = receiverWith({ handlerTimeoutMs: 20 });
     const late = gate();
@@ -199,7 +199,7 @@ describe('a deadline', () => {
     late.open();
   });
 
-  it('that a handler missed does not count again when it ends: the others are still waited for', async () => {
+  it('counts once, and the other handlers are still awaited', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const { webhooks, receive } = receiverWith();
@@ -218,8 +218,8 @@ describe('a deadline', () => {
   });
 });
 
-describe('the signal', () => {
-  it('is one for all attempts, aborted already where it is first asked for late', async () => {
+describe('the abort signal of a handler', () => {
+  it('is shared by all attempts and already aborted when read late', async () => {
     const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20 });
     const late = gate();
     const seen: unknown[] = [];
@@ -233,7 +233,7 @@ describe('the signal', () => {
     await vi.waitFor(() => expect(seen).toEqual([true, true, new WebhookError('handler_timeout')]));
   });
 
-  it('stays quiet after a handler has succeeded', async () => {
+  it('does not abort after a handler has succeeded', async () => {
     const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 20 });
     let kept: AbortSignal | undefined;
     webhooks.on('*', (_, { signal }) => {
@@ -244,7 +244,7 @@ describe('the signal', () => {
     expect(kept?.aborted).toBe(false);
   });
 
-  it('may have listeners that throw, which is logged and goes no further', async () => {
+  it('survives listeners that throw, which are logged', async () => {
     const { webhooks, logger, receive } = receiverWith({ handlerTimeoutMs: 20, retry: { attempts: 1 } });
     const heard = vi.fn();
     const never = gate();
@@ -268,8 +268,8 @@ describe('the signal', () => {
   });
 });
 
-describe('once', () => {
-  it('tries a step again that failed, within one attempt too', async () => {
+describe('context.once in the request', () => {
+  it('runs a failed step again, also within one attempt', async () => {
     const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
     let runs = 0;
     const flaky = () => {
@@ -294,13 +294,13 @@ describe('once', () => {
     expect(got.toSorted()).toEqual(['a', 'b']);
   });
 
-  it.each([8190, 8191])('keeps text of %i characters or says that it is too long', async (length) => {
+  it.each([8190, 8191])('stores text of %i characters or reports that it is too long', async (length) => {
     const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
     webhooks.on('*', async (_, { once }) => void (await once('step', () => 'x'.repeat(length))));
     expect((await receive()).status).toBe(length === 8190 ? 200 : 500);
   });
 
-  it.each(['a'.repeat(65), '', 'a/b', 'a b', '~1', 'a\n', 'é'])('refuses the step name %j', async (step) => {
+  it.each(['a'.repeat(65), '', 'a/b', 'a b', '~1', 'a\n', 'é'])('rejects the step name %j', async (step) => {
     const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
     const work = vi.fn();
     webhooks.on('*', async (_, { once }) => void (await once(step, work)));
@@ -309,7 +309,7 @@ describe('once', () => {
     expect(work).not.toHaveBeenCalled();
   });
 
-  it.each(['a'.repeat(64), 'A-z_0.9', 'constructor', '__proto__'])('takes the step name %j', async (step) => {
+  it.each(['a'.repeat(64), 'A-z_0.9', 'constructor', '__proto__'])('accepts the step name %j', async (step) => {
     const { webhooks, receive } = receiverWith();
     const work = vi.fn(() => 1);
     webhooks.on('*', async (_, { once, attempt }) => {
@@ -321,7 +321,7 @@ describe('once', () => {
   });
 });
 
-describe('checkpoints', () => {
+describe('checkpoints of several handlers', () => {
   function recording(store: WebhookStore = memoryStore()) {
     const calls: unknown[] = [];
     const wrapped: WebhookStore = {
@@ -334,7 +334,7 @@ describe('checkpoints', () => {
     return { calls, store: wrapped };
   }
 
-  it('are made for all handlers but the last to succeed, which completes the event', async () => {
+  it('are written for all handlers but the last, which completes the event', async () => {
     const { calls, store } = recording();
     const { webhooks, receive } = receiverWith({ store });
     for (const name of ['a', 'b', 'c']) webhooks.on('*', () => undefined, { name });
@@ -346,7 +346,7 @@ describe('checkpoints', () => {
     expect(await receive({ id: 'evt_2', type: 'user.created' })).toEqual(answered('processed', 3));
   });
 
-  it('are made for each that succeeds beside one that fails, and for the runs beyond a claim', async () => {
+  it('are written for each success next to a failure, and for runs beyond a claim', async () => {
     const { calls, store } = recording();
     const { webhooks, receive } = receiverWith({ store, retry: { attempts: 3, baseMs: 1 } });
     webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'fails' });
@@ -361,7 +361,7 @@ describe('checkpoints', () => {
     ]);
   });
 
-  it('are not made for a handler that asked about an entity and is the last to succeed', async () => {
+  it('are not written for the last handler that asked about an entity', async () => {
     const { calls, store } = recording();
     const advance = vi.spyOn(store, 'advance');
     const { webhooks, receive } = receiverWith({ store });
@@ -370,7 +370,7 @@ describe('checkpoints', () => {
     expect([calls, advance.mock.calls.length]).toEqual([[], 1]);
   });
 
-  it('that the store could not make are reported, and the handler is not run again for them', async () => {
+  it('that fail to write are reported without running the handler again', async () => {
     const store = { ...memoryStore(), checkpoint: () => Promise.reject(new Error('down')) };
     const { webhooks, errors, logger, receive } = receiverWith({ store });
     const work = vi.fn();
@@ -388,7 +388,7 @@ describe('checkpoints', () => {
     ]);
   });
 
-  it('that are lost end the wait of a handler beside for its next attempt', async () => {
+  it("that are lost stop another handler's wait for its next attempt", async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const store: WebhookStore = { ...memoryStore(), checkpoint: async () => 'lost' };
@@ -410,7 +410,7 @@ describe('checkpoints', () => {
     expect(waiting).toHaveBeenCalledTimes(1);
   });
 
-  it('of how often a handler ran that are lost leave the event to whoever has it, and are no error', async () => {
+  it('of run counts that are lost leave the event to its new owner without an error', async () => {
     const store: WebhookStore = { ...memoryStore(), checkpoint: async () => 'lost' };
     const fail = vi.spyOn(store, 'fail');
     const { webhooks, errors, receive } = receiverWith({ store, retry: { attempts: 2, baseMs: 1 } });
@@ -420,7 +420,7 @@ describe('checkpoints', () => {
     expect(fail).not.toHaveBeenCalled();
   });
 
-  it('that are lost stop the handlers beside, and the event is left to whoever has it', async () => {
+  it('that are lost stop the other handlers and leave the event to its new owner', async () => {
     const store: WebhookStore = { ...memoryStore(), checkpoint: async () => 'lost' };
     const complete = vi.spyOn(store, 'complete').mockResolvedValue(false);
     const { webhooks, errors, receive } = receiverWith({ store });
@@ -444,8 +444,8 @@ describe('checkpoints', () => {
   });
 });
 
-describe('serialBy', () => {
-  it('keeps the lanes of tenants and of handlers apart', async () => {
+describe('lanes of serialBy', () => {
+  it('are kept apart by handler', async () => {
     const keys: string[] = [];
     const store = memoryStore();
     const claim: WebhookStore['claim'] = (key, options) => {
@@ -466,7 +466,7 @@ describe('serialBy', () => {
     ['nothing', () => undefined],
     ['a number', () => 7],
     ['a promise, also one that rejects', () => Promise.reject(new Error('no key'))],
-  ])('that returns %s is a failure of its handler', async (_, serialBy) => {
+  ])('fail their handler when serialBy returns %s', async (_, serialBy) => {
     const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
     const work = vi.fn();
     webhooks.on('*', work, { serialBy: serialBy as never });
@@ -474,7 +474,7 @@ describe('serialBy', () => {
     expect([errors, work.mock.calls]).toEqual([[new TypeError('`serialBy` must return a string.')], []]);
   });
 
-  it('that throws is a failure of its handler', async () => {
+  it('fail their handler when serialBy throws', async () => {
     const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 1 } });
     const work = vi.fn();
     webhooks.on('*', work, {
@@ -487,7 +487,7 @@ describe('serialBy', () => {
     expect(work).not.toHaveBeenCalled();
   });
 
-  it('whose store cannot take the lane back reports it and answers the outcome', async () => {
+  it('that the store cannot release are reported without changing the outcome', async () => {
     const store = memoryStore();
     const fail: WebhookStore['fail'] = (key, ...given) =>
       key.startsWith('lane') ? Promise.reject(new Error('down')) : store.fail(key, ...given);
@@ -500,7 +500,7 @@ describe('serialBy', () => {
     ]);
   });
 
-  it('whose lane passes to another worker tells the handler to stop', async () => {
+  it('that another worker takes over abort the handler', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const store = { ...memoryStore(), leaseMs: 3000 };
@@ -516,7 +516,7 @@ describe('serialBy', () => {
     expect(errors.map((error) => (error as WebhookError).code)).toEqual(['lease_lost']);
   });
 
-  it('frees its lane after a failure, for the next attempt', async () => {
+  it('are released after a failure for the next attempt', async () => {
     const { webhooks, receive } = receiverWith();
     webhooks.on(
       '*',
@@ -529,7 +529,7 @@ describe('serialBy', () => {
   });
 });
 
-describe('options of on', () => {
+describe('the options of on', () => {
   it.each([
     [{ timeoutMs: 0 }, '`timeoutMs` must be a number of milliseconds above 0 and at most 2147483647.'],
     [{ timeoutMs: Number.NaN }, '`timeoutMs` must be a number of milliseconds above 0 and at most 2147483647.'],
@@ -540,7 +540,7 @@ describe('options of on', () => {
       'The retry option schedule must be an array of at least one such number: a number of milliseconds from 0 and at most 2147483647.',
     ],
     [{ serialBy: 'user' }, '`serialBy` must be a function of the event that returns a key.'],
-  ])('that make no sense are refused when they are given: %j', (options, message) => {
+  ])('are validated at registration: %j', (options, message) => {
     const { webhooks } = receiverWith();
     expect(() => webhooks.on('*', () => undefined, options as never)).toThrow(new TypeError(message));
     expect(webhooks.eventTypes).toEqual([]);

@@ -16,7 +16,7 @@ const fail = () => {
 };
 
 describe('a guarded signal', () => {
-  it('survives listeners that throw or reject, of every kind', async () => {
+  it('survives listeners of every kind that throw or reject', async () => {
     const { controller, signal, failures } = open();
     const called: unknown[] = [];
     signal.addEventListener('abort', fail);
@@ -32,7 +32,7 @@ describe('a guarded signal', () => {
     expect(failures).toEqual(Array(4).fill(new Error('canary')));
   });
 
-  it('adds a listener once, and forgets one that is removed', () => {
+  it('adds a listener once and forgets a removed one', () => {
     const { controller, signal } = open();
     const called: string[] = [];
     const kept = () => called.push('kept');
@@ -50,7 +50,7 @@ describe('a guarded signal', () => {
     expect(called).toEqual(['kept']);
   });
 
-  it('ends what takes a signal: a timer, a fetch, a listener of Node, a signal made of it', async () => {
+  it('stops timers, fetches, Node listeners and signals derived from it', async () => {
     const { controller, signal } = open();
     const reason = new Error('over');
     const called: string[] = [];

@@ -23,8 +23,8 @@ function transactional(base: WebhookStore, begin: () => Promise<void>, end: () =
   };
 }
 
-describe('a claim that is late', () => {
-  it('is given back, so that the event runs when the store is well again', async () => {
+describe('a claim that is granted after its timeout', () => {
+  it('is released, so that the event runs when the store has recovered', async () => {
     fakeClock();
     const store = memoryStore();
     const answers = gate();
@@ -46,8 +46,8 @@ describe('a claim that is late', () => {
   });
 });
 
-describe('a store that does not answer', () => {
-  it.each(['claim', 'complete'] as const)('to %s is answered 503 in its time', async (method) => {
+describe('a store that does not respond', () => {
+  it.each(['claim', 'complete'] as const)('to %s causes a 503 in time', async (method) => {
     fakeClock();
     const { webhooks, receive } = receiverWith({ store: { ...memoryStore(), [method]: never } });
     webhooks.on('*', () => undefined);
@@ -62,23 +62,26 @@ describe('a store that does not answer', () => {
   });
 });
 
-describe('a store that answers nonsense', () => {
+describe('a store that returns invalid values', () => {
   const outOfReach = expect.objectContaining({
     code: 'store_unavailable',
     cause: new TypeError('The answer makes no sense.'),
   });
 
-  it.each([undefined, null, 'acquired', {}, { status: 'taken' }])('to claim, %j, is out of reach', async (answer) => {
-    const store = guardedStore({ ...memoryStore(), claim: async () => answer as never });
-    await expect(store.claim('k', { leaseMs: 1000, bodyHash: 'a' })).rejects.toEqual(outOfReach);
-  });
+  it.each([undefined, null, 'acquired', {}, { status: 'taken' }])(
+    'from claim, %j, counts as unavailable',
+    async (answer) => {
+      const store = guardedStore({ ...memoryStore(), claim: async () => answer as never });
+      await expect(store.claim('k', { leaseMs: 1000, bodyHash: 'a' })).rejects.toEqual(outOfReach);
+    },
+  );
 
-  it.each([undefined, null, true, 'yes'])('to checkpoint, %j, is out of reach', async (answer) => {
+  it.each([undefined, null, true, 'yes'])('from checkpoint, %j, counts as unavailable', async (answer) => {
     const store = guardedStore({ ...memoryStore(), checkpoint: async () => answer as never });
     await expect(store.checkpoint('k', 't', 'step', '')).rejects.toEqual(outOfReach);
   });
 
-  it('is one only then: each word that a store has is passed on', async () => {
+  it('accepts every documented store status', async () => {
     for (const status of ['acquired', 'busy', 'done', 'dead', 'conflict']) {
       const store = guardedStore({ ...memoryStore(), claim: async () => ({ status }) as never });
       expect(await store.claim('k', { leaseMs: 1000, bodyHash: 'a' })).toEqual({ status });
@@ -89,7 +92,7 @@ describe('a store that answers nonsense', () => {
     }
   });
 
-  it('late, to a claim that nobody waits for, is given nothing back', async () => {
+  it('for a claim after its timeout gets nothing released', async () => {
     fakeClock();
     const failed = vi.fn(async () => true);
     const answers = gate();
@@ -104,8 +107,8 @@ describe('a store that answers nonsense', () => {
   });
 });
 
-describe('a transaction', () => {
-  it('that does not begin in time is given up, and runs nothing when it begins later', async () => {
+describe('a store transaction', () => {
+  it('that does not begin in time is abandoned and runs nothing later', async () => {
     fakeClock();
     const begins = gate();
     const store = guardedStore(
@@ -127,7 +130,7 @@ describe('a transaction', () => {
     expect(ran).toEqual([]);
   });
 
-  it('may take as long as its work does, and rejects with what that throws', async () => {
+  it("can take as long as its work and rejects with the work's error", async () => {
     fakeClock();
     const quick = async () => undefined;
     const store = guardedStore(transactional(memoryStore(), quick, quick));
@@ -140,7 +143,7 @@ describe('a transaction', () => {
     await expect(store.transaction?.(() => Promise.reject(error))).rejects.toBe(error);
   });
 
-  it('whose end does not come, or fails, is out of reach', async () => {
+  it('whose commit hangs or fails counts as unavailable', async () => {
     fakeClock();
     const ends = [never, () => Promise.reject(new Error('disk full'))];
     for (const end of ends) {
@@ -153,14 +156,14 @@ describe('a transaction', () => {
     }
   });
 
-  it('that calls no work is out of reach', async () => {
+  it('that never calls its work counts as unavailable', async () => {
     const store = guardedStore({ ...memoryStore(), transaction: async () => undefined as never });
     await expect(store.transaction?.(async () => 1)).rejects.toThrow(
       expect.objectContaining({ code: 'store_unavailable' }),
     );
   });
 
-  it('whose commit went through without an answer is not made a second time', async () => {
+  it('whose commit succeeded without a response is not repeated', async () => {
     const store = memoryStore();
     const committed: string[] = [];
     const marked = new Set<string>();

@@ -61,7 +61,7 @@ describe('{ transaction: true }', () => {
     ]);
   });
 
-  it('runs the effect of a handler in one go where the store is synchronous', async () => {
+  it("runs a handler's effect synchronously when the store is synchronous", async () => {
     const { webhooks, log, receive } = transactional('sync');
     webhooks.on(
       '*',
@@ -76,7 +76,7 @@ describe('{ transaction: true }', () => {
     expect(log).toEqual([['handler', undefined], 'begin', ['effect', 'tx'], ['checkpoint', '*#h', 'tx'], 'commit']);
   });
 
-  it('refuses an asynchronous effect before any of it has run', async () => {
+  it('rejects an asynchronous effect before any of it has run', async () => {
     const { webhooks, log, receive } = transactional('sync');
     const refusals: unknown[] = [];
     webhooks.on(
@@ -103,7 +103,7 @@ describe('{ transaction: true }', () => {
     expect(log).toEqual(['begin', 'effect', ['checkpoint', '*#h', 'tx'], 'commit']);
   });
 
-  it('rolls an effect back that turns out to be asynchronous, and does not run it again', async () => {
+  it('rolls back an effect that turns out to be asynchronous and does not run it again', async () => {
     const { webhooks, log, receive, logger } = transactional('sync');
     webhooks.on('*', (_, { commit }) => commit?.(() => Promise.reject(new Error('later'))), {
       name: 'h',
@@ -116,14 +116,14 @@ describe('{ transaction: true }', () => {
     ]);
   });
 
-  it('needs no effect where the store is synchronous', async () => {
+  it('needs no effect when the store is synchronous', async () => {
     const { webhooks, log, receive } = transactional('sync');
     webhooks.on('*', () => undefined, { name: 'h', transaction: true });
     expect(await receive()).toEqual(answered('processed', 1));
     expect(log).toEqual(['begin', ['checkpoint', '*#h', 'tx'], 'commit']);
   });
 
-  it('rolls back with a handler that fails, and does not run it again once it is marked', async () => {
+  it('rolls back with a failing handler and does not run a marked one again', async () => {
     const { webhooks, log, receive } = transactional('async');
     let fails = true;
     webhooks.on(
@@ -140,7 +140,7 @@ describe('{ transaction: true }', () => {
     expect(await receive()).toEqual(answered('duplicate'));
   });
 
-  it('rolls back when a newer event of the entity was applied meanwhile, and looks again', async () => {
+  it('rolls back and checks again when a newer event of the entity was applied concurrently', async () => {
     let newer = false;
     const { webhooks, log, logger, receive } = transactional('async', {
       advance: async () => {

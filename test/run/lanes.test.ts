@@ -18,8 +18,8 @@ function placeIn(lanes: Lanes, key = 'lane', bytes = 1): Place {
   return place;
 }
 
-describe('the line before a lane', () => {
-  it('gives each its turn in the order in which they came, and other lanes theirs at once', async () => {
+describe('the queue of a lane', () => {
+  it('grants turns in order of arrival, and other lanes at once', async () => {
     const lanes = new Lanes(false);
     const places = [placeIn(lanes), placeIn(lanes), placeIn(lanes)];
     const turns: number[] = [];
@@ -37,7 +37,7 @@ describe('the line before a lane', () => {
     expect([turns, placeIn(lanes).isFirst]).toEqual([[0, 1, 2], true]);
   });
 
-  it('is left by who is told to stop, or has waited too long, and those behind move up', async () => {
+  it('moves up when a waiting event is stopped or times out', async () => {
     const lanes = new Lanes(false);
     const [first, stopped, late, last] = [placeIn(lanes), placeIn(lanes), placeIn(lanes), placeIn(lanes)];
     const stop = new AbortController();
@@ -52,7 +52,7 @@ describe('the line before a lane', () => {
     expect(await called).toBe(true);
   });
 
-  it('sends away whom there is no room for, each for half of what those before take, and 200 ms at least', () => {
+  it('rejects events without room, with a retry after half the time of those ahead and at least 200 ms', () => {
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers();
     const lanes = new Lanes(false);
@@ -70,7 +70,7 @@ describe('the line before a lane', () => {
     expect(typeof lanes.enter('free', 1, 'never')).toBe('object');
   });
 
-  it('has room for a thousand who wait, or for sixteen megabytes, of all lanes together', () => {
+  it('holds at most a thousand events or sixteen megabytes over all lanes', () => {
     const lanes = new Lanes(false);
     // Events with a lane to themselves have waited for nothing, and count for nothing.
     for (const key of ['c', 'd']) placeIn(lanes, key).leave();
@@ -88,7 +88,7 @@ describe('the line before a lane', () => {
     expect(typeof big.enter('a', 1024 * 1024, 'some')).toBe('object');
   });
 
-  it('lets other processes have the lane after a second of use, where they may want it', async () => {
+  it('yields to other processes after a second of use', async () => {
     onTestFinished(() => void vi.useRealTimers());
     for (const [shared, waitMs] of [
       [false, 0],
@@ -118,8 +118,8 @@ function workerOn(queue: WebhookQueue, more = {}) {
   return { webhooks, receive, logger };
 }
 
-describe('a hot lane', () => {
-  it('does not run into the deadlines of those who wait for it', async () => {
+describe('a busy lane', () => {
+  it('does not exceed the deadlines of waiting events', async () => {
     const queue = memoryQueue({ allowVolatile: true });
     const { webhooks, receive, logger } = workerOn(queue);
     const slow = () => delay(20);
@@ -129,7 +129,7 @@ describe('a hot lane', () => {
     expect([await queue.stats(), logger.lines]).toMatchObject([{ dead: 0, delayed: 0, ready: 0 }, []]);
   });
 
-  it('is drained beside other events, more than a drain runs at a time', async () => {
+  it("is drained next to other events beyond the drain's concurrency", async () => {
     const { webhooks, receive } = workerOn(memoryQueue({ allowVolatile: true }));
     const { promise, open } = gate();
     const seen: string[] = [];
@@ -146,7 +146,7 @@ describe('a hot lane', () => {
     expect(seen).toEqual(['evt_other', ...ids]);
   });
 
-  it('gives back at once who waits for it when the workers are stopped, and counts nothing', async () => {
+  it('returns waiting events without counting an attempt when the workers are stopped', async () => {
     const queue = memoryQueue({ allowVolatile: true });
     const { webhooks, receive } = workerOn(queue);
     const { promise, open } = gate();
@@ -163,7 +163,7 @@ describe('a hot lane', () => {
     expect(seen).toEqual(['evt_1']);
   });
 
-  it('gives back who waits for it although all slots are taken, by workers and by a drain', async () => {
+  it('returns waiting events even when all slots of workers and a drain are taken', async () => {
     for (const begin of ['start', 'drain'] as const) {
       const queue = memoryQueue({ allowVolatile: true });
       const { webhooks, receive } = workerOn(queue);
@@ -182,7 +182,7 @@ describe('a hot lane', () => {
     }
   });
 
-  it('keeps no slot of an event of which another handler has ended, and takes one up again for it', async () => {
+  it('frees the slot of an event whose other handler has ended, and takes it again', async () => {
     const { webhooks, receive } = workerOn(memoryQueue({ allowVolatile: true }));
     let running = 0;
     let most = 0;
@@ -201,7 +201,7 @@ describe('a hot lane', () => {
     expect(most).toBeLessThanOrEqual(2);
   });
 
-  it('is shared by two processes: one event at a time, each claimed once, and neither waits for the other to be through', async () => {
+  it('is shared by two processes without running two events at once or claiming one twice', async () => {
     const file = folder.file('shared.db');
     const queues = [sqliteQueue(file, { pollMs: 10 }), sqliteQueue(file, { pollMs: 10 })];
     const runs: string[] = [];
@@ -234,7 +234,7 @@ describe('a hot lane', () => {
     await Promise.all(queues.map((queue) => queue.close?.()));
   }, 60_000);
 
-  it('is not kept by a handler that hangs, but for as long as its lease, in a worker and in a request', async () => {
+  it('is held by a hanging handler only for its lease, in a worker and in a request', async () => {
     const hangs = new Promise<void>(() => undefined);
     const work = ({ id }: { readonly id: string }) => (id === 'evt_hangs' ? hangs : undefined);
     const options = { serialBy: () => 'hot', timeoutMs: 50 };
@@ -253,7 +253,7 @@ describe('a hot lane', () => {
     await vi.waitFor(async () => expect(await receive({ id: 'evt_1' })).toEqual(answered('processed', 1)));
   });
 
-  it('has requests wait their turn in order, and answers 503 in time where it does not come', async () => {
+  it('makes requests wait in order, and responds 503 in time when the turn does not come', async () => {
     const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 300 });
     const { promise, open } = gate();
     const seen: string[] = [];

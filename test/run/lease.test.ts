@@ -23,7 +23,7 @@ function leaseWith(answer: () => Promise<boolean>) {
 }
 
 describe('a lease', () => {
-  it('is extended at each third of its length, and then ends a whole length later', async () => {
+  it('is extended at each third of its length', async () => {
     const { lease, asked, lost, endMs } = leaseWith(async () => true);
     expect(endMs()).toBe(3000);
     await vi.advanceTimersByTimeAsync(3500);
@@ -31,14 +31,14 @@ describe('a lease', () => {
     expect([endMs(), lost, lease.lost]).toEqual([6000, [], undefined]);
   });
 
-  it('is lost while a fifth of it is left, when the store is out of reach for that long', async () => {
+  it('is lost with a fifth of it left when the store stays unavailable', async () => {
     const { lease, asked, lost, endMs } = leaseWith(() => Promise.reject(new Error('down')));
     await vi.advanceTimersByTimeAsync(9000);
     expect(asked).toEqual([1000, 2000].map((atMs) => [atMs, 'k', 't', 3000]));
     expect([endMs(), lost, lease.lost?.code]).toEqual([3000, [[2400, 'lease_lost']], 'lease_lost']);
   });
 
-  it('is kept when the store answers again in time', async () => {
+  it('is kept when the store responds again in time', async () => {
     const answers = [() => Promise.reject(new Error('down')), async () => true];
     const { lost, endMs } = leaseWith(() => answers.shift()?.() ?? new Promise(() => undefined));
     await vi.advanceTimersByTimeAsync(4300);
@@ -47,14 +47,14 @@ describe('a lease', () => {
     expect(lost).toEqual([[4400, 'lease_lost']]);
   });
 
-  it('is lost at once when another worker has the event, which is told once', async () => {
+  it('is lost at once when another worker has the event, and reported once', async () => {
     const { lease, asked, lost } = leaseWith(async () => false);
     await vi.advanceTimersByTimeAsync(5000);
     const error = lease.lose();
     expect([asked.length, lost, lease.lost]).toEqual([1, [[1000, 'lease_lost']], error]);
   });
 
-  it('that has been let go of is not extended, and its loss is nobody’s concern', async () => {
+  it('that was released is not extended, and its loss is ignored', async () => {
     const { lease, asked, lost } = leaseWith(async () => true);
     lease.stop();
     await vi.advanceTimersByTimeAsync(5000);

@@ -37,8 +37,8 @@ function workerSlot() {
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-describe('the slot of an event', () => {
-  it('is lent when the last handler that has not ended waits, and taken back before one of them goes on', async () => {
+describe('the worker slot of an event', () => {
+  it('is released while the last unfinished handler waits, and reacquired before it continues', async () => {
     const { log, free, wait } = workerSlot();
     const first = wait('first', 2);
     expect(log).toEqual([]);
@@ -54,7 +54,7 @@ describe('the slot of an event', () => {
     expect(log).toEqual(['left', 'asked for', 'first goes on', 'second goes on']);
   });
 
-  it('is asked for once by two that are called together', async () => {
+  it('is requested once by two handlers that are called together', async () => {
     const { log, free, wait } = workerSlot();
     const both = [wait('first', 2), wait('second', 2)];
     for (const { call } of both) call();
@@ -63,7 +63,7 @@ describe('the slot of an event', () => {
     expect(log).toEqual(['left', 'asked for', 'first goes on', 'second goes on']);
   });
 
-  it('is lent when a handler that did not wait ends, once, and never when nobody waits', async () => {
+  it('is released once when a running handler ends and the rest wait, and never when none waits', async () => {
     const { log, lent, free, wait } = workerSlot();
     lent.look(0);
     const waiting = wait('it', 2);
@@ -80,7 +80,7 @@ describe('the slot of an event', () => {
     expect(log).toEqual(['left', 'asked for', 'it goes on']);
   });
 
-  it('is lent again at the next wait, and not asked for where it was not lent', async () => {
+  it('is released again at the next wait, and not requested when it was not released', async () => {
     const { log, free, wait } = workerSlot();
     for (const name of ['first', 'again']) {
       wait(name, 1).call();
@@ -93,7 +93,7 @@ describe('the slot of an event', () => {
     expect(log).toEqual([...round('first'), ...round('again'), 'beside another goes on']);
   });
 
-  it('is taken back too where the wait fails', async () => {
+  it('is reacquired when the wait fails', async () => {
     const { log, free, wait } = workerSlot();
     wait('it', 1).fail(new Error('told to stop'));
     await turn();

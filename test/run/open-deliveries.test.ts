@@ -8,7 +8,7 @@ import { gate, receiverWith } from '../support/receiver.ts';
 const turn = () => new Promise((resolve) => setTimeout(resolve));
 
 describe('open deliveries', () => {
-  it('are waited for until the last of them has left, and not for those that come later', async () => {
+  it('are awaited until the last has left, and later ones are not', async () => {
     const deliveries = new OpenDeliveries();
     const [first, second] = [deliveries.enter(), deliveries.enter()];
     const told: string[] = [];
@@ -23,7 +23,7 @@ describe('open deliveries', () => {
     await deliveries.idle();
   });
 
-  it('are waited for by everybody who asks while they are open', async () => {
+  it('are awaited by every caller that asks while they are open', async () => {
     const deliveries = new OpenDeliveries();
     const first = deliveries.enter();
     const told: string[] = [];
@@ -40,14 +40,17 @@ describe('open deliveries', () => {
     expect(told).toEqual(['one', 'two', 'three', 'four']);
   });
 
-  it('are not waited for when there are none', async () => {
+  it('are not awaited when there are none', async () => {
     const deliveries = new OpenDeliveries();
+    const told: string[] = [];
     deliveries.leave(deliveries.enter());
-    await deliveries.idle();
+    void deliveries.idle().then(() => told.push('idle'));
+    await turn();
+    expect(told).toEqual(['idle']);
   });
 });
 
-describe('stop', () => {
+describe('stop with open deliveries', () => {
   it('waits for a delivery whose secret is still being looked up', async () => {
     const found = gate<{ secret: string; tenant: string }>();
     const { webhooks, receive } = receiverWith({ secret: () => found.promise });
@@ -91,7 +94,7 @@ describe('stop', () => {
     await stopped;
   });
 
-  it('ends within its limit whatever a delivery waits for: a handler, or a queue that never answers', async () => {
+  it('ends within its limit when a handler or a queue never settles', async () => {
     const direct = receiverWith();
     direct.webhooks.on('*', () => gate().promise);
     const base = memoryQueue({ allowVolatile: true });

@@ -23,7 +23,7 @@ async function bury(store: WebhookStore, steps: readonly string[]): Promise<void
   await store.fail('evt_1', claim.token, { dead: 'failed', error: 'x' });
 }
 
-describe('an event that was dead and comes again', () => {
+describe('a dead event that is delivered again', () => {
   it('runs only the handlers that have not succeeded', async () => {
     const store = memoryStore();
     await bury(store, ['*#done']);
@@ -35,7 +35,7 @@ describe('an event that was dead and comes again', () => {
     expect(await receive()).toEqual(answered('duplicate'));
   });
 
-  it('is 503 where it cannot be revived, or is dead again', async () => {
+  it('responds 503 when it cannot be revived or dies again', async () => {
     for (const revive of [() => Promise.reject(new Error('down')), async () => false]) {
       const store = memoryStore();
       await bury(store, []);
@@ -46,7 +46,7 @@ describe('an event that was dead and comes again', () => {
     }
   });
 
-  it('may run past its deadline and be recorded by a store that has gone, without an unhandled rejection', async () => {
+  it('can outlast its deadline and an unavailable store without an unhandled rejection', async () => {
     const store = memoryStore();
     await bury(store, []);
     const late = gate();
@@ -61,7 +61,7 @@ describe('an event that was dead and comes again', () => {
   });
 });
 
-describe('copies of an event at the same time', () => {
+describe('concurrent copies of an event', () => {
   /** A store whose first claim is the last to arrive. */
   function overtaking(): WebhookStore {
     const store = memoryStore();
@@ -75,7 +75,7 @@ describe('copies of an event at the same time', () => {
     };
   }
 
-  it('are one run and its duplicates, in whatever order the store hears of them', async () => {
+  it("are one run and its duplicates, in any order of the store's answers", async () => {
     const { webhooks, receive } = receiverWith({ store: overtaking() });
     const work = vi.fn(() => new Promise((resolve) => setTimeout(resolve, 40)));
     webhooks.on('*', work);
@@ -85,7 +85,7 @@ describe('copies of an event at the same time', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ received: 1, processed: 1, duplicates: 2 });
   });
 
-  it('hear the error of a store that the first could not reach', async () => {
+  it('share the error when the first cannot reach the store', async () => {
     const store = { ...memoryStore(), claim: () => Promise.reject(new Error('down')) };
     const { webhooks, errors, receive } = receiverWith({ store });
     webhooks.on('*', () => undefined);
@@ -93,7 +93,7 @@ describe('copies of an event at the same time', () => {
     expect(errors).toHaveLength(2);
   });
 
-  it('wait on beside one with other bytes, which is a conflict', async () => {
+  it('keep waiting next to a copy with a different body, which is a conflict', async () => {
     const { webhooks, receive } = receiverWith();
     const work = gate();
     webhooks.on('*', () => work.promise);
@@ -104,7 +104,7 @@ describe('copies of an event at the same time', () => {
     expect(await Promise.all([first, copy])).toEqual([answered('processed', 1), answered('duplicate')]);
   });
 
-  it('hear of the failure of the first, which counts once', async () => {
+  it('share the failure of the first, which counts once', async () => {
     const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
     const work = gate();
     webhooks.on('*', () => work.promise);
@@ -114,7 +114,7 @@ describe('copies of an event at the same time', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ received: 1, processed: 0, failed: 1, duplicates: 0 });
   });
 
-  it('hear of the first also when hundreds of other events have come and gone meanwhile', async () => {
+  it('share the first run even while hundreds of other events pass', async () => {
     const { webhooks, receive } = receiverWith();
     const work = gate();
     webhooks.on('*', ({ id }) => (id === 'evt_long' ? work.promise : undefined));
@@ -125,7 +125,7 @@ describe('copies of an event at the same time', () => {
     expect(await Promise.all([first, copy])).toEqual([answered('processed', 1), answered('duplicate')]);
   });
 
-  it('of tenants that use the same id do not wait for one another', async () => {
+  it('of tenants that use the same id do not wait for each other', async () => {
     const secret = 'one secret for both of them';
     const { webhooks, receive } = receiverWith({ secret: ({ url = '' }) => ({ secret, tenant: url }) });
     const { sign } = await import('../support/deliver.ts');
@@ -138,7 +138,7 @@ describe('copies of an event at the same time', () => {
     expect(await first).toEqual(answered('processed', 1));
   });
 
-  it('are left to their store after the event failed', async () => {
+  it('are left to the store after the event failed', async () => {
     const { webhooks, receive } = receiverWith({ retry: { attempts: 1 } });
     let runs = 0;
     webhooks.on('*', async () => {
@@ -150,7 +150,7 @@ describe('copies of an event at the same time', () => {
   });
 });
 
-it('stop waits for the events that run', async () => {
+it('stop waits for running events', async () => {
   const { webhooks, receive } = receiverWith();
   const work = gate();
   webhooks.on('*', ({ id }) => (id === 'evt_long' ? work.promise : undefined));
@@ -166,8 +166,8 @@ it('stop waits for the events that run', async () => {
   expect(told).toEqual(['still running', 'stopped']);
 });
 
-describe('a handler that outlives its deadline', () => {
-  it('is not run again when it succeeds late, while the one that failed is', async () => {
+describe('a handler that outlasts its deadline', () => {
+  it('is not run again when it succeeds late, while a failed one is', async () => {
     const { webhooks, receive } = receiverWith({ handlerTimeoutMs: 30, retry: { attempts: 1 } });
     const late = gate();
     const slow = vi.fn(() => late.promise);
@@ -199,7 +199,7 @@ describe('a handler that outlives its deadline', () => {
     expect(await store.get('evt_1')).toMatchObject({ state: 'done', attempt: 2 });
   });
 
-  it('does not hold back the failure of another beyond its lease', async () => {
+  it("does not delay another handler's failure beyond its lease", async () => {
     const store = { ...memoryStore(), leaseMs: 100 };
     const { webhooks, receive } = receiverWith({ store, handlerTimeoutMs: 20, retry: { attempts: 1 } });
     webhooks.on('*', () => gate().promise, { name: 'never' });
@@ -236,7 +236,7 @@ function workerCore(store: WebhookStore) {
 }
 
 describe('a worker', () => {
-  it('does not give up an event that waits for its lane, however often it looks', async () => {
+  it('keeps an event that waits for its lane, however often it looks', async () => {
     let nowMs = 0;
     const store = memoryStore({ now: () => nowMs });
     const { core, registry, job } = workerCore(store);
@@ -252,7 +252,7 @@ describe('a worker', () => {
     expect(runs).toEqual([1]);
   });
 
-  it('gives an event up whose runs end without a word, and says how many', async () => {
+  it('gives up an event that keeps crashing its process, and reports how often', async () => {
     let nowMs = 0;
     const store = memoryStore({ now: () => nowMs });
     const { core, registry, job } = workerCore(store);
@@ -283,7 +283,7 @@ describe('a worker', () => {
     expect(await processEvent(core, job)).toEqual({ outcome: { status: 'processed', ran: 1 } });
   });
 
-  it('counts no failure among the runs that ended without a word', async () => {
+  it('does not count failures among crashed runs', async () => {
     const store = memoryStore();
     const acquired = { status: 'acquired', token: 't', attempt: 14, claims: 14, failures: 3, steps: {} } as const;
     const { core, registry, job } = workerCore({ ...store, claim: async () => acquired, fail: async () => true });
@@ -294,7 +294,7 @@ describe('a worker', () => {
     });
   });
 
-  it('leaves nothing behind on the signal that would have stopped it', async () => {
+  it('leaves no listener on its stop signal', async () => {
     const { core, registry, job } = workerCore(memoryStore());
     registry.add(['*'], () => undefined, {});
     const { signal } = new AbortController();
@@ -305,7 +305,7 @@ describe('a worker', () => {
     expect(added).toHaveBeenCalledTimes(1);
   });
 
-  it('is told when the store is out of reach as it gives an event up', async () => {
+  it('reports a store that is unavailable when it gives up an event', async () => {
     const store = memoryStore();
     const claim: WebhookStore['claim'] = async () => ({
       status: 'acquired',
@@ -321,7 +321,7 @@ describe('a worker', () => {
     );
   });
 
-  it('takes the shortest wait of several failures, and dies only when all have spent their attempts', async () => {
+  it('takes the shortest delay of several failures, and gives up only when all attempts are spent', async () => {
     let nowMs = 0;
     const store = memoryStore({ now: () => nowMs });
     const { core, registry, job } = workerCore(store);
@@ -350,7 +350,7 @@ describe('a worker', () => {
     });
   });
 
-  it('runs what is beside a busy lane, and that once', async () => {
+  it('runs handlers next to a busy lane once', async () => {
     let nowMs = 0;
     const store = memoryStore({ now: () => nowMs });
     const { core, registry, job } = workerCore(store);
@@ -365,7 +365,7 @@ describe('a worker', () => {
     expect(beside).toHaveBeenCalledTimes(1);
   });
 
-  it('fails a handler with a transaction where the store has none', async () => {
+  it('fails a handler with a transaction when the store has none', async () => {
     const { core, registry, job } = workerCore(memoryStore());
     registry.add(['*'], () => undefined, { name: 'h', transaction: true, retry: { attempts: 1 } });
     const error = new TypeError('The store has no transactions.');
@@ -374,7 +374,7 @@ describe('a worker', () => {
     });
   });
 
-  it('counts only what ran when a handler fails beside a busy lane', async () => {
+  it('counts only what ran when a handler fails next to a busy lane', async () => {
     const store = memoryStore();
     const { core, registry, job } = workerCore(store);
     const error = new Error('no');
@@ -392,7 +392,7 @@ describe('a worker', () => {
     });
   });
 
-  it('reports a store that it cannot give an event back to', async () => {
+  it('reports a store to which it cannot return an event', async () => {
     const store = memoryStore();
     const { core, registry, job, reports } = workerCore({
       ...store,
@@ -410,11 +410,11 @@ describe('a worker', () => {
   });
 });
 
-describe('an event that is done', () => {
+describe('an event that is already done', () => {
   it.each<[string, number, Pick<WebhookReply, 'status'>]>([
     ['is not held any longer', 0, { status: 200 }],
     ['is told to the store three times at most, ever later, and not held after that', 3, { status: 503 }],
-  ])('%s', async (_, times, reply) => {
+  ])('is not run again: %s', async (_, times, reply) => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
     onTestFinished(() => void vi.useRealTimers());
     const store = { ...memoryStore(), leaseMs: 3000 };
@@ -443,7 +443,7 @@ describe('a store that does not say whether an event is done', () => {
     ['is asked once, since the sender waits', [never, down, down], 1],
     ['is not asked again once it has fallen silent', [down, never, down], 2],
     ['is asked three times while it says that it could not', [down, down, down], 3],
-  ])('%s', async (_, answers, times) => {
+  ])('does not make it run twice: %s', async (_, answers, times) => {
     const asked: unknown[] = [];
     const complete = () => (answers[asked.push(0) - 1] ?? down)();
     const { webhooks, receive } = receiverWith({ store: { ...memoryStore(), complete }, storeTimeoutMs: 20 });
@@ -454,7 +454,7 @@ describe('a store that does not say whether an event is done', () => {
 });
 
 describe('a logger that throws', () => {
-  it('decides nothing', async () => {
+  it('does not affect the outcome', async () => {
     const broken = () => {
       throw new Error('broken');
     };

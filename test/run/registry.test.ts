@@ -11,8 +11,8 @@ function create(durable = false) {
   return { registry, logger, idsOf };
 }
 
-describe('the registry', () => {
-  it('names a handler by its option, else its function, else its place', () => {
+describe('the handler registry', () => {
+  it('names a handler by its option, otherwise its function, otherwise its position', () => {
     const { registry, idsOf } = create();
     registry.add(['*'], function welcome() {}, {});
     registry.add(['*'], () => undefined, { name: 'own.name-1' });
@@ -35,7 +35,7 @@ describe('the registry', () => {
     ]);
   });
 
-  it('gives no place to two', () => {
+  it('gives no two handlers the same position', () => {
     const { registry, idsOf } = create();
     // In an array a function gets no name.
     const [first] = [() => undefined] as const;
@@ -46,7 +46,7 @@ describe('the registry', () => {
     expect(idsOf('x').toSorted()).toEqual(['*#(2)', '*#(3)']);
   });
 
-  it('does not take a function’s name that is no name for a checkpoint', () => {
+  it('ignores a function’s name that is invalid for a checkpoint', () => {
     const { registry, idsOf } = create(true);
     registry.add(['*'], { 'a b': () => undefined }['a b'] ?? (() => undefined), {});
     registry.add(['user.*'], { ['x'.repeat(65)]: () => undefined }['x'.repeat(65)] ?? (() => undefined), {});
@@ -57,14 +57,14 @@ describe('the registry', () => {
     ]);
   });
 
-  it.each(['', 'a b', 'a/b', 'a\n', 'é', 'x'.repeat(65), '(1)'])('refuses the name %j', (name) => {
+  it.each(['', 'a b', 'a/b', 'a\n', 'é', 'x'.repeat(65), '(1)'])('rejects the name %j', (name) => {
     const { registry } = create();
     expect(() => registry.add(['*'], () => undefined, { name })).toThrow(
       new TypeError('A handler name has 1 to 64 of the characters A-Z a-z 0-9 _ . and -.'),
     );
   });
 
-  it('refuses a second handler of one name on the same patterns, and takes it on others', () => {
+  it('rejects a second handler of one name on the same patterns, and accepts it on others', () => {
     const { registry, idsOf } = create();
     const welcome = () => undefined;
     registry.add(['user.created'], welcome, {});
@@ -75,7 +75,7 @@ describe('the registry', () => {
     expect(idsOf('user.created')).toEqual(['user.created#welcome', 'user.*#welcome']);
   });
 
-  it('refuses a second unnamed handler where checkpoints outlive the process', () => {
+  it('rejects a second unnamed handler when checkpoints outlive the process', () => {
     const { registry } = create(true);
     registry.add(['*'], () => undefined, {});
     registry.add(['user.*'], () => undefined, {});
@@ -86,7 +86,7 @@ describe('the registry', () => {
     );
   });
 
-  it('removes a handler from the patterns it was put on, and from no others', () => {
+  it('removes a handler only from the patterns it was registered for', () => {
     const { registry, idsOf } = create();
     const handler = () => undefined;
     registry.add(['*'], handler, { name: 'a' });
@@ -101,7 +101,7 @@ describe('the registry', () => {
     expect(registry.patterns()).toEqual(['user.created', '*']);
   });
 
-  it('sees a handler that was added after its type was first matched', () => {
+  it('finds a handler that was added after its type was first matched', () => {
     const { registry, idsOf } = create();
     expect(idsOf('user.created')).toEqual([]);
     registry.add(['user.*'], () => undefined, { name: 'late' });
@@ -109,14 +109,14 @@ describe('the registry', () => {
     expect([idsOf('user.unknown'), idsOf('userx.created'), idsOf('user')]).toEqual([[], [], []]);
   });
 
-  it('keeps nothing of types that it does not know', () => {
+  it('stores nothing for unknown types', () => {
     const { registry } = create();
     registry.add(['*'], () => undefined, { name: 'all' });
     expect(registry.match('user.created')).toBe(registry.match('user.created'));
     expect(registry.match('brand.new')).not.toBe(registry.match('brand.new'));
   });
 
-  it('runs handlers of an exact name that it does not know, with a warning', () => {
+  it('runs handlers of an unknown exact name, with a warning', () => {
     const { registry, idsOf, logger } = create();
     registry.add(['brand.new'], () => undefined, { name: 'new' });
     registry.add(['__proto__'], () => undefined, { name: 'odd' });
@@ -134,7 +134,7 @@ describe('the registry', () => {
     );
   });
 
-  it('warns of each unknown name with the nearest, and of no known one', () => {
+  it('warns about each unknown name with the nearest known one', () => {
     const { registry, logger } = create();
     registry.add(['user.created', 'user.*', '*', 'user.delete', 'users.*'], () => undefined, {});
     expect(logger.lines.map(({ fields, message }) => [fields.pattern, message.split('. ')[1]])).toEqual([

@@ -21,8 +21,8 @@ function spoil(event: ReceivedWebhookEvent): void {
   changed.data = {};
 }
 
-describe('each run sees the event as it was signed', () => {
-  it('whatever its siblings and its own earlier attempts did to theirs', async () => {
+describe('each run of a handler sees the event as it was signed', () => {
+  it('when other handlers and earlier attempts have changed theirs', async () => {
     const { webhooks, receive } = receiverWith();
     const seen: unknown[] = [];
     const keys: string[] = [];
@@ -45,7 +45,7 @@ describe('each run sees the event as it was signed', () => {
     expect([...new Set(keys)].sort()).toEqual(['evt_1:user.created#a', 'evt_1:user.created#b']);
   });
 
-  it('from a queue too, and at a redelivery', async () => {
+  it('when it comes from a queue or is delivered again', async () => {
     const seen: unknown[] = [];
     const queue = memoryQueue({ allowVolatile: true });
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger(), retry: { baseMs: 1 } });
@@ -62,7 +62,7 @@ describe('each run sees the event as it was signed', () => {
     expect(seen).toEqual(Array(3).fill(eventOf()));
   });
 
-  it('with what a schema of the integrator makes of it, each time anew', async () => {
+  it('with the output of a custom schema, validated again for each run', async () => {
     const schema = z.object({ user: z.object({ email: z.string().transform((email) => ({ at: email })) }) });
     const { webhooks, receive } = receiverWith({ events: { 'user.created': schema } });
     const seen: unknown[] = [];
@@ -80,7 +80,7 @@ describe('each run sees the event as it was signed', () => {
     expect(seen).toEqual(Array(2).fill({ user: { email: { at: 'ada@example.com' } } }));
   });
 
-  it('and so do the result, onError and the error handler', async () => {
+  it('in the result, onError and the error handler as well', async () => {
     const told: unknown[] = [];
     const tell = (event: ReceivedWebhookEvent | undefined) => void told.push(structuredClone(event));
     const { webhooks } = receiverWith({
@@ -103,7 +103,7 @@ describe('each run sees the event as it was signed', () => {
 });
 
 describe('the idempotency key', () => {
-  it('is of one tenant, event and handler only, whatever colons they have', async () => {
+  it('is unique per tenant, event and handler, whatever colons they contain', async () => {
     const keys: string[] = [];
     const deliver = async (tenant: string | undefined, id: string, pattern: string) => {
       const secret = tenant === undefined ? SECRET : () => ({ secret: SECRET, tenant });
@@ -129,11 +129,11 @@ describe('the idempotency key', () => {
   });
 });
 
-describe('an event for several who may change it', () => {
+describe('a mutable event for several consumers', () => {
   const received = eventOf() as unknown as ReceivedWebhookEvent;
   const changed = async (event: ReceivedWebhookEvent) => ({ ...event, data: { own: true } }) as ReceivedWebhookEvent;
 
-  it('is the one that was read at receipt for the first, and read again for each further one', async () => {
+  it('is the received one for the first, and parsed again for each further one', async () => {
     const event = new SignedEvent(received, bodyOf(), undefined, received);
     expect(event.forRun()).toBe(received);
     const [second, third, hooks] = [event.forRun(), event.forRun(), event.forHook()];
@@ -141,13 +141,13 @@ describe('an event for several who may change it', () => {
     expect(new Set([received, second, third, hooks]).size).toBe(4);
   });
 
-  it('is the one of receipt for a hook that comes before any run, which then gets another', () => {
+  it('is the received one for a hook that comes before any run', () => {
     const event = new SignedEvent(received, bodyOf(), undefined, received);
     expect(event.forHook()).toBe(received);
     expect(event.forRun()).not.toBe(received);
   });
 
-  it('has a schema asked again for further runs, but not for a hook', async () => {
+  it('is validated again for further runs, but not for a hook', async () => {
     const asked = vi.fn(changed);
     const event = new SignedEvent(received, bodyOf(), asked, received);
     expect([event.forRun(), asked.mock.calls.length]).toEqual([received, 0]);
@@ -158,7 +158,7 @@ describe('an event for several who may change it', () => {
 });
 
 // docs/events.md, "Numbers beyond 2^53".
-it('an integer beyond 2^53 is the nearest number in the event, and exact in rawBody', async () => {
+it('an integer beyond 2^53 is the nearest number in the event and exact in rawBody', async () => {
   const webhooks = new WebhookHandler({ secret: SECRET });
   const seen: unknown[] = [];
   webhooks.on('*', ({ data }, { rawBody }) => void seen.push(data, Buffer.from(rawBody).toString()));

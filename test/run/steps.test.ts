@@ -12,7 +12,7 @@ const unprintable = {
 };
 
 describe('context.once', () => {
-  it('gives what JSON gives, the first time too', async () => {
+  it('returns what JSON returns, also the first time', async () => {
     const { webhooks, receive } = receiverWith();
     const given: unknown[] = [];
     const results: readonly unknown[] = [new Date(0), undefined, null, { a: undefined, b: 1 }, Number.NaN, 'text'];
@@ -30,7 +30,7 @@ describe('context.once', () => {
     ['with a BigInt', { amount: 5n }],
     ['that is a circle', circle],
     ['of which toJSON throws', unprintable],
-  ])('does the work once even when it has a result %s', async (_, result) => {
+  ])('runs its work once even when the result %s', async (_, result) => {
     const { webhooks, errors, receive } = receiverWith({ retry: { attempts: 3, baseMs: 1 } });
     let charged = 0;
     const charge = () => {
@@ -45,7 +45,7 @@ describe('context.once', () => {
     expect((errors[0] as Error).message).toMatch(/^Step 'charge' has run, and is not run again for this event;/);
   });
 
-  it('remembers every step of a run, whatever comes after it', async () => {
+  it('remembers every step of a run, whatever follows', async () => {
     const { webhooks, receive } = receiverWith();
     const ran: string[] = [];
     const step = (name: string) => () => ran.push(name);
@@ -56,7 +56,7 @@ describe('context.once', () => {
     expect(ran).toEqual(['a', 'b', 'c']);
   });
 
-  it('does the work once even when the store does not take its result at first', async () => {
+  it('runs its work once even when the store rejects its result at first', async () => {
     const store = memoryStore();
     let saves = 0;
     const checkpoint: WebhookStore['checkpoint'] = async (...step) => {
@@ -70,7 +70,7 @@ describe('context.once', () => {
     expect([charged, saves]).toEqual([1, 2]);
   });
 
-  it('does not begin the work again while an earlier attempt is still at it', async () => {
+  it('does not start its work again while an earlier attempt still runs it', async () => {
     const { webhooks, receive } = receiverWith();
     const paid = gate();
     let charged = 0;

@@ -14,8 +14,8 @@ const NO_HANDLERS = 'Register handlers with on() first: else every queued event 
 const STARTED = 'The workers run: call on() and off() before start(), or after stop().';
 const queued = answered('queued', 0, 0, 202);
 
-describe('with a queue', () => {
-  it('a delivery is kept with its exact bytes and few of its headers, whatever is registered', async () => {
+describe('a queue', () => {
+  it('stores a delivery with its exact bytes and few headers, whatever is registered', async () => {
     const { receive, waiting, webhooks, calls } = await queueReceiver();
     const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
     const headers = {
@@ -52,7 +52,7 @@ describe('with a queue', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ queued: 2, received: 0 });
   });
 
-  it('a duplicate, a revival and a conflict are what the queue says they are', async () => {
+  it('returns duplicates, revivals and conflicts as outcomes', async () => {
     const answers = ['duplicate', 'revived', 'conflict'] as const;
     for (const [i, reply] of [answered('duplicate'), queued, refused(409, 'id_conflict')].entries()) {
       const { receive } = await queueReceiver({}, handQueue({ enqueue: async () => answers[i] ?? 'accepted' }));
@@ -60,7 +60,7 @@ describe('with a queue', () => {
     }
   });
 
-  it('an event is worked off, once', async () => {
+  it('runs an event once', async () => {
     const { receive, run, store, webhooks } = await queueReceiver();
     let runs = 0;
     webhooks.on('*', () => void runs++);
@@ -70,7 +70,7 @@ describe('with a queue', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ processed: 1, duplicates: 1 });
   });
 
-  it('an event that nobody handles is kept for that reason, which is counted, and told once for each type', async () => {
+  it('keeps an unhandled event with that reason, counted and reported once per type', async () => {
     const { receive, run, store, waiting, webhooks, logger } = await queueReceiver();
     webhooks.on('user.deleted', () => undefined);
     for (const id of ['evt_1', 'evt_2', 'evt_3']) {
@@ -87,7 +87,7 @@ describe('with a queue', () => {
     ]);
   });
 
-  it('an event that nobody handles is not said to be unhandled when another worker has it now', async () => {
+  it('does not report an event as unhandled when another worker has it', async () => {
     const store = { ...memoryStore(), leaseMs: 5000, fail: async () => false };
     const { receive, run, webhooks } = await queueReceiver({}, handQueue({ store }));
     webhooks.on('user.deleted', () => undefined);
@@ -96,7 +96,7 @@ describe('with a queue', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ unhandled: 0 });
   });
 
-  it('a failure is retried by the policy, only where it failed, until it is dead', async () => {
+  it('retries a failure by the policy, only where it failed, until it is dead', async () => {
     const told: unknown[] = [];
     const errorHandler = new WebhookErrorHandler({
       storeFailedEvent: () => told.push('stored'),
@@ -132,7 +132,7 @@ describe('with a queue', () => {
     expect(webhooks.metrics.getStats()).toMatchObject({ failed: 3, deadLetters: 1 });
   });
 
-  it('an error says when to come back, or never', async () => {
+  it('respects the delay or the refusal to retry of an error', async () => {
     for (const [error, outcome] of [
       [new RetryAfterError('later', 5000), { kind: 'retry', inMs: 5000 }],
       [new NonRetryableError('never'), { kind: 'dead' }],
@@ -144,7 +144,7 @@ describe('with a queue', () => {
     }
   });
 
-  it('a payload that takes its process down dies in the end, and a deploy does not count as its failure', async () => {
+  it('gives up a payload that crashes its process, and a deploy does not count as its failure', async () => {
     const { receive, run, wait, store, webhooks, errors, logger } = await queueReceiver();
     webhooks.on('*', () => undefined);
     await receive();
@@ -167,7 +167,7 @@ describe('with a queue', () => {
     });
   });
 
-  it('a payload that takes its process down is told by nobody who has lost the event meanwhile', async () => {
+  it('reports no crashing payload after the event was lost to another worker', async () => {
     const acquired = { status: 'acquired', token: 't', attempt: 11, claims: 11, failures: 0, steps: {} } as const;
     const store = { ...memoryStore(), claim: async () => acquired, fail: async () => false };
     const { receive, run, webhooks, errors } = await queueReceiver({}, handQueue({ store }));
@@ -177,7 +177,7 @@ describe('with a queue', () => {
     expect([errors, webhooks.metrics.getStats().deadLetters]).toEqual([[], 0]);
   });
 
-  it('an event dies although the mark of that, which telemetry reads, cannot be made', async () => {
+  it("gives up an event even when telemetry's death mark fails", async () => {
     const store = { ...memoryStore(), checkpoint: () => Promise.reject(new Error('no room')) };
     const { receive, run, webhooks } = await queueReceiver({ retry: { attempts: 1 } }, handQueue({ store }));
     webhooks.on('*', () => Promise.reject(new Error('no')), { name: 'failing' });
@@ -186,7 +186,7 @@ describe('with a queue', () => {
     expect(await store.get('evt_1')).toMatchObject({ state: 'dead', reason: 'failed' });
   });
 
-  it('a handler that outlives its lease and then fails tells nobody that the event has failed', async () => {
+  it('reports no failure of a handler that outlasts its lease', async () => {
     const told: unknown[] = [];
     const errorHandler = new WebhookErrorHandler({
       storeFailedEvent: (event) => told.push(event.id),
@@ -207,7 +207,7 @@ describe('with a queue', () => {
     expect((await store.get('evt_1'))?.state).toBe('done');
   });
 
-  it('a worker that is told to stop gives the event back without a failure', async () => {
+  it('returns the event without a failure when a worker is stopped', async () => {
     const { receive, run, store, webhooks } = await queueReceiver();
     webhooks.on('*', (_, { signal }) => delay(5000, undefined, { signal }));
     await receive();
@@ -222,7 +222,7 @@ describe('with a queue', () => {
     expect(await run(stopped.signal)).toEqual({ kind: 'retry', inMs: 0 });
   });
 
-  it('the deadline holds the worker until the handler settles', async () => {
+  it('keeps the worker until the handler settles after a deadline', async () => {
     const { receive, run, store, webhooks } = await queueReceiver({ handlerTimeoutMs: 20 });
     let settled = false;
     webhooks.on('*', async () => {
@@ -235,7 +235,7 @@ describe('with a queue', () => {
     expect([settled, (await store.get('evt_1'))?.failures]).toEqual([true, 1]);
   });
 
-  it('a busy lane sends the event back for a while, without a failure', async () => {
+  it('returns an event of a busy lane for a while without a failure', async () => {
     const { receive, run, store, webhooks } = await queueReceiver();
     webhooks.on('*', () => undefined, { serialBy: () => 'lane', name: 'serial' });
     await receive();
@@ -245,7 +245,7 @@ describe('with a queue', () => {
     expect(await store.get('evt_1')).toMatchObject({ state: 'free', failures: 0 });
   });
 
-  it('a handler that waits for its lane keeps the event from dying with one that failed for good', async () => {
+  it('keeps an event alive while a handler waits for its lane next to a final failure', async () => {
     const { receive, run, store, webhooks, wait } = await queueReceiver();
     const ran: string[] = [];
     webhooks.on('*', () => void ran.push('serial'), { serialBy: () => 'lane', name: 'serial' });
@@ -266,7 +266,7 @@ describe('with a queue', () => {
     expect(ran).toEqual(['hopeless', 'serial']);
   });
 
-  it('other bytes under its id are told and not run', async () => {
+  it('reports a different body under a known id and does not run it', async () => {
     const { receive, run, waiting, webhooks, errors } = await queueReceiver();
     let runs = 0;
     webhooks.on('*', () => void runs++);
@@ -278,7 +278,7 @@ describe('with a queue', () => {
     expect(errors).toEqual([expect.objectContaining({ code: 'id_conflict' })]);
   });
 
-  it('a store that is down is tried again', async () => {
+  it('retries when the store is down', async () => {
     const store = { ...memoryStore(), claim: () => Promise.reject(new Error('down')) };
     const { receive, run, webhooks, logger } = await queueReceiver({}, handQueue({ store }));
     webhooks.on('*', () => undefined);
@@ -287,7 +287,7 @@ describe('with a queue', () => {
     expect(logger.lines.at(-1)).toMatchObject({ level: 'error', fields: { event_id: 'evt_1' } });
   });
 
-  it('waitUntil drains after the commit where no worker runs', async () => {
+  it('drains through waitUntil after the commit when no worker runs', async () => {
     const hand = handQueue();
     const work: Promise<unknown>[] = [];
     const webhooks = new WebhookHandler({ secret: SECRET, queue: hand.queue, logger: recordingLogger() });
@@ -299,7 +299,7 @@ describe('with a queue', () => {
     expect([runs, hand.calls]).toEqual([1, [['drain', { maxMs: 10_000, max: Number.POSITIVE_INFINITY }]]]);
   });
 
-  it('waitUntil drains nothing without a handler, while workers run, and after stop', async () => {
+  it('drains nothing through waitUntil without a handler, with workers and after stop', async () => {
     const { queue, calls } = handQueue();
     const webhooks = new WebhookHandler({
       secret: SECRET,
@@ -317,7 +317,7 @@ describe('with a queue', () => {
     expect(calls.map((call) => (call as readonly unknown[])[0])).toEqual(['start', 'stop']);
   });
 
-  it('waitUntil drains nothing for a delivery that the queue has already', async () => {
+  it('drains nothing through waitUntil for a delivery that is already queued', async () => {
     const { queue, calls } = handQueue({ enqueue: async () => 'duplicate' });
     const waitUntil = () => undefined;
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger(), waitUntil });
@@ -326,7 +326,7 @@ describe('with a queue', () => {
     expect(calls).toEqual([]);
   });
 
-  it('workers are not started, and nothing is drained, without a handler', async () => {
+  it('starts no workers and drains nothing without a handler', async () => {
     const { queue, calls } = handQueue();
     const webhooks = new WebhookHandler({ secret: SECRET, queue });
     await expect(webhooks.start()).rejects.toThrow(new TypeError(NO_HANDLERS));
@@ -334,7 +334,7 @@ describe('with a queue', () => {
     expect(calls).toEqual([]);
   });
 
-  it('handlers are neither registered nor removed while workers run', async () => {
+  it('rejects registering and removing handlers while workers run', async () => {
     const { queue } = handQueue();
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger() });
     const handler = () => undefined;
@@ -349,7 +349,7 @@ describe('with a queue', () => {
     expect(webhooks.eventTypes).toEqual(['user.deleted']);
   });
 
-  it('handlers may come and go after a start that failed', async () => {
+  it('accepts handler changes after a start that failed', async () => {
     const { queue } = handQueue({ start: () => Promise.reject(new Error('down')) });
     const webhooks = new WebhookHandler({ secret: SECRET, queue, logger: recordingLogger() });
     webhooks.on('user.created', () => undefined);
@@ -357,7 +357,7 @@ describe('with a queue', () => {
     expect(webhooks.on('user.deleted', () => undefined).eventTypes).toEqual(['user.created', 'user.deleted']);
   });
 
-  it('a store beside a queue is refused, its own too', () => {
+  it("rejects a store next to a queue, even the queue's own", () => {
     const { queue } = handQueue();
     for (const store of [memoryStore(), queue.store]) {
       expect(() => new WebhookHandler({ secret: SECRET, queue, store })).toThrow(
@@ -366,7 +366,7 @@ describe('with a queue', () => {
     }
   });
 
-  it('a pair that would lose events quietly is refused', () => {
+  it('rejects a store and queue pair that would lose events', () => {
     const { queue } = handQueue({ durable: true });
     expect(() => new WebhookHandler({ secret: SECRET, queue })).toThrow(/durable queue needs a durable store/);
     const shared = handQueue({ shared: true }).queue;

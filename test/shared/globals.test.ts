@@ -12,14 +12,14 @@ function without(...names: string[]): void {
   onTestFinished(() => void vi.unstubAllGlobals());
 }
 
-it('a handler names what its environment lacks', () => {
+it('a handler names the globals that its environment lacks', () => {
   without('TextEncoder', 'TextDecoder', 'structuredClone');
   expect(() => new WebhookHandler({ secret: SECRET })).toThrow(
     new TypeError(`WebhookHandler finds no TextEncoder and no TextDecoder here. ${CURE}`),
   );
 });
 
-it('so does a signed request, and names no more than is missing', () => {
+it('a signed request names exactly the globals that are missing', () => {
   without('structuredClone');
   expect(() => signedRequest('user.created', { secret: SECRET })).toThrow(
     new TypeError(`signedRequest finds no structuredClone here. ${CURE}`),

@@ -13,7 +13,7 @@ function noteUnhandled(): unknown[] {
 
 const error = new Error('canary');
 
-it('what has an answer gives it, and a throw is a rejection', async () => {
+it('a call whose answer counts returns it, and a throw becomes a rejection', async () => {
   expect(await guarded(() => 1)).toBe(1);
   expect(await guarded(() => thenableOf(2))).toBe(2);
   const throws = () => {
@@ -22,7 +22,7 @@ it('what has an answer gives it, and a throw is a rejection', async () => {
   await expect(guarded(throws)).rejects.toBe(error);
 });
 
-it('what decides nothing may throw or reject, which is told and goes no further', async () => {
+it('a call that cannot affect the outcome may throw or reject, which is logged', async () => {
   const unhandled = noteUnhandled();
   const failed = vi.fn();
   const ways = [() => Promise.reject(error), () => 1, () => thenableOf(1), () => undefined];
@@ -35,7 +35,7 @@ it('what decides nothing may throw or reject, which is told and goes no further'
   expect([failed.mock.calls, unhandled]).toEqual([[[error], [error]], []]);
 });
 
-it('a promise where a value was to be is passed on, and its end heard by nobody', async () => {
+it('a promise returned where a value is expected is passed on and never unhandled', async () => {
   const unhandled = noteUnhandled();
   const rejected = Promise.reject(error);
   expect([atOnce(rejected), atOnce('text')]).toEqual([rejected, 'text']);

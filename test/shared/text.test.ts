@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { describeError, messageOf } from '../../src/shared/text.ts';
 
 describe('describeError', () => {
-  it('gives names, messages and causes, and never throws', () => {
+  it('returns names, messages and causes, and never throws', () => {
     const chain = new TypeError('outer', { cause: new Error('inner', { cause: 'root' }) });
     expect(describeError(chain)).toBe('TypeError: outer\ncaused by Error: inner\ncaused by root');
     expect(describeError(undefined)).toBe('undefined');
@@ -25,7 +25,7 @@ describe('describeError', () => {
 });
 
 describe('messageOf', () => {
-  it('is the message, else the text, else what stands for what has none', () => {
+  it('returns the message, otherwise the text, otherwise a placeholder', () => {
     expect(messageOf(new TypeError('no'))).toBe('no');
     expect(messageOf({ message: '', toString: () => 'empty' })).toBe('empty');
     expect(messageOf({ message: 7, toString: () => 'seven' })).toBe('seven');

@@ -5,13 +5,13 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('within', () => {
-  it('is what the work comes to in time, and leaves no timer behind', async () => {
+  it('resolves with the work in time and leaves no timer behind', async () => {
     expect(await within(10, Promise.resolve('done'), () => 'late')).toBe('done');
     await expect(within(10, Promise.reject(new Error('no')), () => 'late')).rejects.toThrow('no');
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  it('is what stands in for the work when that takes too long, and not a moment sooner', async () => {
+  it('resolves with the stand-in when the work takes too long, and not earlier', async () => {
     const told: string[] = [];
     const waiting = within(10, new Promise<string>(() => undefined), () => 'late').then((word) => told.push(word));
     await vi.advanceTimersByTimeAsync(9);
@@ -30,7 +30,7 @@ describe('within', () => {
     await rejected;
   });
 
-  it('hears no more of work that ends late, however it ends', async () => {
+  it('ignores the result of late work', async () => {
     let fail: (error: Error) => void = () => undefined;
     const work = new Promise<string>((_, reject) => {
       fail = reject;
@@ -41,7 +41,7 @@ describe('within', () => {
     expect(await waiting).toBe('late');
   });
 
-  it('waits as long as a timer can when it is told to wait longer', async () => {
+  it('waits as long as a timer can when the limit is longer', async () => {
     const told: string[] = [];
     void within(Number.POSITIVE_INFINITY, new Promise(() => undefined), () => told.push('late'));
     await vi.advanceTimersByTimeAsync(MOST_TIMER_MS - 1);

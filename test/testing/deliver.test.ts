@@ -66,8 +66,8 @@ const targets: Readonly<Record<string, (webhooks: WebhookHandler) => DeliveryTar
   'a server of node:http': (webhooks) => createServer(toNodeListener(webhooks)),
 };
 
-describe.each(Object.entries(targets))('deliver hands a delivery to %s', (_, make) => {
-  it('and returns its reply and what ran', async () => {
+describe.each(Object.entries(targets))('deliver to %s', (_, make) => {
+  it('returns the response and the handlers that ran', async () => {
     const target = await make(receiver());
     const delivery = signedRequest('user.created', { secret });
     const result = await deliver(target, delivery);
@@ -87,7 +87,7 @@ describe.each(Object.entries(targets))('deliver hands a delivery to %s', (_, mak
     expect(again).not.toHaveRun('welcome');
   });
 
-  it('and forgeries, which it refuses', async () => {
+  it('delivers forgeries, which are rejected', async () => {
     const target = await make(receiver());
     const delivery = signedRequest('user.created', { secret });
     const short = { ...delivery, headers: { ...delivery.headers, 'x-pathfinder-signature': 'sha256=00' } };
@@ -112,7 +112,7 @@ describe.each(Object.entries(targets))('deliver hands a delivery to %s', (_, mak
 });
 
 describe('deliver', () => {
-  it('tells what ran in a worker, once it has', async () => {
+  it('returns what ran in a worker once it has finished', async () => {
     const webhooks = new WebhookHandler({
       secret,
       queue: memoryQueue({ allowVolatile: true }),
@@ -126,7 +126,7 @@ describe('deliver', () => {
     expect(result).toHaveRun('welcome', 1);
   });
 
-  it('keeps deliveries that run side by side apart', async () => {
+  it('keeps concurrent deliveries apart', async () => {
     const webhooks = receiver();
     const results = await Promise.all(
       Array.from({ length: 20 }, () => deliver(webhooks, signedRequest('user.created', { secret }))),
@@ -149,7 +149,7 @@ describe('deliver', () => {
     expect(seen).toEqual([Buffer.from(delivery.body), '1', '/a/b?c=d']);
   });
 
-  it('says which kind of function it was given when it took it for the other', async () => {
+  it('names the detected kind of a function that was the other kind', async () => {
     const delivery = signedRequest('user.created', { secret });
     const asyncListener = async (_: unknown, response: { end?: () => void }) => response?.end?.();
     await expect(deliver(asyncListener, delivery)).rejects.toThrow("pass { as: 'node' }");
@@ -159,7 +159,7 @@ describe('deliver', () => {
     expect((await deliver(plainFetch, delivery, { as: 'fetch' })).text).toBe('ok');
   });
 
-  it('tells what a target throws, and does not wait for ever', async () => {
+  it('throws what a target throws, and times out', async () => {
     const delivery = signedRequest('user.created', { secret });
     const fault = new Error('set up wrongly');
     await expect(deliver(() => Promise.reject(fault), delivery)).rejects.toBe(fault);
@@ -178,7 +178,7 @@ describe('deliver', () => {
 });
 
 describe('the matchers', () => {
-  it('say what they expected and what came', async () => {
+  it('print the expected and the received outcome', async () => {
     const accepted = await deliver(receiver(), signedRequest('user.created', { secret }));
     const refused = await deliver(receiver(), signedRequest('user.created', { secret }).tampered());
     const messages = [
@@ -231,7 +231,7 @@ describe('a saved delivery', () => {
     ['every byte there is', Buffer.from(Array.from({ length: 256 }, (_, byte) => byte))],
     ['what printf and shells take for more than itself', Buffer.from("-n %s \\n '$HOME' `id` \u009b2J")],
     ['nothing', Buffer.alloc(0)],
-  ])('has the same bytes again: %s', async (_, body) => {
+  ])('restores the same bytes: %s', async (_, body) => {
     const path = join(emptyFolder(), 'saved.json');
     const delivery = { url: 'http://localhost:3000/x?y=1', method: 'POST' as const, headers: { 'x-a': 'b' }, body };
     await saveFixture(path, delivery);
@@ -244,7 +244,7 @@ describe('a saved delivery', () => {
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  it('is text where that is possible, so that one can read and change it', async () => {
+  it('is readable text when the bytes allow it', async () => {
     const path = join(emptyFolder(), 'saved.json');
     await saveFixture(path, signedRequest('user.created', { secret, id: 'evt_test_1' }));
     expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({
@@ -275,14 +275,14 @@ describe('a saved delivery', () => {
       '{"format":"pathfinder-webhook-delivery/1","method":"POST","url":"http://x/","headers":{}}',
       'neither a `body`',
     ],
-  ])('is refused when it is %s', async (_, text, why) => {
+  ])('is rejected when it is %s', async (_, text, why) => {
     const path = join(emptyFolder(), 'saved.json');
     writeFileSync(path, text);
     await expect(loadFixture(path)).rejects.toThrow(why);
     await expect(loadFixture(path)).rejects.toThrow(TypeError);
   });
 
-  it('that is not there is what the file system says', async () => {
+  it("that does not exist throws the file system's error", async () => {
     await expect(loadFixture(join(emptyFolder(), 'none.json'))).rejects.toThrow('ENOENT');
   });
 });

@@ -28,7 +28,7 @@ function causeOf(payload: Bytes, headers: HeadersLike, secrets: SecretsToTry): s
 }
 
 describe('diagnoseSignature', () => {
-  it('says that the signature is right, and which secret made it', () => {
+  it('reports a valid signature and the secret that made it', () => {
     expect(diagnoseSignature(EVENT, signed(EVENT), SECRET)).toEqual({
       ok: true,
       cause: 'match',
@@ -68,7 +68,7 @@ describe('diagnoseSignature', () => {
     );
   });
 
-  describe('the header', () => {
+  describe('diagnoseSignature for the header', () => {
     const digest = hmac(EVENT, SECRET);
     const describeHeader = (signature: string | string[] | undefined) =>
       diagnoseSignature(EVENT, { 'x-pathfinder-signature': signature }, SECRET);
@@ -95,7 +95,7 @@ describe('diagnoseSignature', () => {
       ['something else', `${'?'.repeat(500)}`, 'it is 500 characters long and does not start with `sha256=`'],
       ['with a low-byte twin', `sha256=${digest.slice(1)}\u0130`, 'not all of its 64 characters are hex digits'],
       ['twice', [`sha256=${digest}`, `sha256=${digest}`], 'it came 2 times'],
-    ])('malformed, %s: names what was seen, and never the whole', (_, signature, seen) => {
+    ])('names a malformed header, %s, without printing it whole', (_, signature, seen) => {
       const found = describeHeader(signature);
       expect(found).toEqual({
         ok: false,
@@ -108,7 +108,7 @@ describe('diagnoseSignature', () => {
       expect(JSON.stringify(found)).not.toMatch(/[0-9a-f]{16}|\?{3}|g{3}/i);
     });
 
-    it.each([[undefined], [''], [[]]])('missing: %j', (signature) => {
+    it.each([[undefined], [''], [[]]])('reports a missing header: %j', (signature) => {
       expect(describeHeader(signature)).toMatchObject({
         ok: false,
         cause: 'header_missing',
@@ -116,7 +116,7 @@ describe('diagnoseSignature', () => {
       });
     });
 
-    it('of another sender: names that header', () => {
+    it('names the header of another sender', () => {
       const headers = new Headers({ 'Stripe-Signature': 't=1,v1=abc' });
       expect(diagnoseSignature(EVENT, headers, SECRET)).toMatchObject({
         cause: 'header_missing',
@@ -128,13 +128,13 @@ describe('diagnoseSignature', () => {
       ['Headers', new Headers(signed(EVENT))],
       ['a plain object in any case', { 'X-PATHFINDER-SIGNATURE': `sha256=${digest}` }],
       ['a list of one', { 'x-pathfinder-signature': [`sha256=${digest}`] }],
-    ])('is found in %s', (_, headers) => {
+    ])('finds the header in %s', (_, headers) => {
       expect(causeOf(EVENT, headers, SECRET)).toBe('match');
       expect(causeOf(`${EVENT}x`, headers, SECRET)).not.toBe('match');
     });
   });
 
-  describe('the secret', () => {
+  describe('diagnoseSignature for the secret', () => {
     const hexKey = randomBytes(24);
     const base64 = hexKey.toString('base64');
     const cases: [name: string, configured: Bytes, made: Bytes, cause: string, why: string][] = [
@@ -166,7 +166,7 @@ describe('diagnoseSignature', () => {
       ['was decoded from hex', hexKey, hexKey.toString('hex'), 'secret_hex', 'the hex text that the bytes came from'],
     ];
 
-    it.each(cases)('%s', (_, configured, made, cause, why) => {
+    it.each(cases)('explains %s', (_, configured, made, cause, why) => {
       const found = diagnoseSignature(EVENT, signed(EVENT, made), configured);
       expect(found).toMatchObject({ ok: false, cause, fingerprint: secretFingerprint(configured) });
       expect(found.why).toContain(why);
@@ -176,7 +176,7 @@ describe('diagnoseSignature', () => {
       expect(causeOf(EVENT, signed(EVENT, `${Buffer.from(made).toString('hex')}!`), configured)).toBe('no_match');
     });
 
-    it('is refused although it matches, when there is white space around it', () => {
+    it('rejects a matching secret with surrounding white space', () => {
       const padded = `${SECRET}\n`;
       expect(() => verifyWebhookSignature(EVENT, 'x', padded)).toThrow(TypeError);
       expect(diagnoseSignature(EVENT, signed(EVENT, padded), padded)).toMatchObject({
@@ -185,7 +185,7 @@ describe('diagnoseSignature', () => {
       });
     });
 
-    it('is another endpoint’s: names it', () => {
+    it('names the other endpoint whose secret matches', () => {
       const secrets = { orders: 'secret of orders', users: ['secret of users', 'older secret of users'] };
       expect(diagnoseSignature(EVENT, signed(EVENT, 'older secret of users'), secrets)).toEqual({
         ok: false,
@@ -213,7 +213,7 @@ describe('diagnoseSignature', () => {
       [{ orders: '', users: SECRET }],
       [new Uint8Array()],
       [7],
-    ])('is missing: %j', (secrets) => {
+    ])('reports a missing secret: %j', (secrets) => {
       expect(diagnoseSignature(EVENT, signed(EVENT), secrets as string)).toMatchObject({
         ok: false,
         cause: 'secret_missing',
@@ -221,7 +221,7 @@ describe('diagnoseSignature', () => {
     });
   });
 
-  describe('the body', () => {
+  describe('diagnoseSignature for the body', () => {
     const parsed: unknown = JSON.parse(EVENT.replace('"10":1,"2":[],', '').replace('1.0', '1.5'));
     const compact = JSON.stringify(parsed);
     const python = compact.replaceAll('":', '": ').replaceAll(',"', ', "');
@@ -299,7 +299,7 @@ describe('diagnoseSignature', () => {
       ['was left in Base64', EVENT, Buffer.from(EVENT).toString('base64'), 'body_base64', 'hashed in Base64'],
     ];
 
-    it.each(cases)('%s', (_, made, hashed, cause, why) => {
+    it.each(cases)('explains %s', (_, made, hashed, cause, why) => {
       const found = diagnoseSignature(hashed, signed(made), ['another', SECRET]);
       expect(found).toMatchObject({ ok: false, cause, secret: 1, fingerprint: secretFingerprint(SECRET) });
       expect(found.why).toContain(why);
@@ -309,7 +309,7 @@ describe('diagnoseSignature', () => {
       expect(['no_match', 'body_shorter']).toContain(causeOf(hashed, signed(Buffer.from(altered, 'latin1')), SECRET));
     });
 
-    it('holds the rest of an earlier one: as long as Content-Length says, it was signed', () => {
+    it('finds the rest of an earlier body behind Content-Length', () => {
       const headers = { ...signed(EVENT), 'content-length': String(Buffer.byteLength(EVENT)) };
       expect(diagnoseSignature(`${EVENT}"}}`, headers, SECRET)).toMatchObject({
         cause: 'body_longer',
@@ -321,7 +321,7 @@ describe('diagnoseSignature', () => {
     it.each([
       ['shorter', EVENT.slice(0, -9), 'body_shorter'],
       ['longer', EVENT.replace('evt_1', 'evt_12345'), 'body_longer'],
-    ])('is %s than Content-Length says', (_, hashed, cause) => {
+    ])('reports a body that is %s than Content-Length', (_, hashed, cause) => {
       const [bytes, announced] = [Buffer.byteLength(hashed), Buffer.byteLength(EVENT)];
       const headers = new Headers({ ...signed(EVENT), 'content-length': String(announced) });
       expect(diagnoseSignature(hashed, headers, SECRET)).toMatchObject({
@@ -336,7 +336,7 @@ describe('diagnoseSignature', () => {
       ['another body', EVENT, `${EVENT}${EVENT}`],
       ['garbage behind its line end', `${EVENT}\n`, `${EVENT}\n\0\0`],
       ['a list that holds brackets in texts', '[{"a":"]}\\""}]', '[{"a":"]}\\""}]]'],
-    ])('has %s behind it, which was not signed and no Content-Length tells of', (_, made, hashed) => {
+    ])('finds %s behind the signed body without a Content-Length', (_, made, hashed) => {
       expect(diagnoseSignature(hashed, signed(made), SECRET)).toMatchObject({
         ok: false,
         cause: 'body_longer',
@@ -349,22 +349,22 @@ describe('diagnoseSignature', () => {
     });
 
     it.each(['x{}', '{"a":1', '"text" more', ''])(
-      'has nothing behind it where it is no JSON that ends: %j',
+      'finds nothing behind a body that is not complete JSON: %j',
       (hashed) => {
         expect(causeOf(hashed, signed(EVENT), SECRET)).not.toBe('body_longer');
       },
     );
 
-    it('is no whole JSON, and nothing says how long it should be', () => {
+    it('reports truncated JSON of unknown length', () => {
       expect(causeOf(EVENT.slice(0, -9), signed(EVENT), SECRET)).toBe('body_shorter');
     });
 
-    it('was compressed', () => {
+    it('reports a compressed body', () => {
       const headers = { ...signed(EVENT), 'content-encoding': 'gzip', 'content-length': '3' };
       expect(causeOf('\x1f\x8b and more', headers, SECRET)).toBe('body_encoding');
     });
 
-    it('was parsed before: says so, and whether the secret holds', () => {
+    it('reports a parsed body, and whether the secret matches', () => {
       const found = diagnoseSignature(JSON.parse(python), signed(python), SECRET);
       expect(found).toMatchObject({ ok: false, cause: 'body_parsed', fingerprint: secretFingerprint(SECRET) });
       expect(found.why).toContain('The secret is right');
@@ -374,12 +374,12 @@ describe('diagnoseSignature', () => {
       expect(causeOf(circular as unknown as string, signed(EVENT), SECRET)).toMatch(/^body_(parsed|missing)$/);
     });
 
-    it.each([[undefined], [null], [{}], ['']])('is missing: %j', (payload) => {
+    it.each([[undefined], [null], [{}], ['']])('reports a missing body: %j', (payload) => {
       expect(diagnoseSignature(payload, signed(EVENT), SECRET)).toMatchObject({ ok: false, cause: 'body_missing' });
     });
   });
 
-  it('says, when nothing explains it, that it is probably another secret, and which ones were tried', () => {
+  it('suggests another secret when nothing explains the mismatch, and lists those tried', () => {
     const headers = { ...signed(EVENT, 'somebody else’s'), 'content-length': String(Buffer.byteLength(EVENT)) };
     expect(diagnoseSignature(EVENT, headers, SECRET)).toEqual({
       ok: false,
@@ -391,7 +391,7 @@ describe('diagnoseSignature', () => {
     });
   });
 
-  it('prints no secret, no signature and nothing of the body, whatever it finds', () => {
+  it('prints no secret, signature or body content, whatever it finds', () => {
     const canary = randomBytes(12).toString('hex');
     const secret = randomBytes(16).toString('hex');
     const body = JSON.stringify({ canary });
@@ -420,7 +420,7 @@ describe('diagnoseSignature', () => {
     expect(causes.size).toBeGreaterThan(8);
   });
 
-  it('never throws and stays quick, whatever it is given', () => {
+  it('never throws and stays fast for any input', () => {
     const anything = fc.anything();
     fc.assert(
       fc.property(anything, fc.oneof(fc.string(), fc.array(fc.string())), anything, (payload, signature, secrets) => {

@@ -9,8 +9,8 @@ import fc from 'fast-check';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import { SECRET, sign } from '../support/deliver.ts';
 
-describe.each(WEBHOOK_EVENT_TYPES)('a sample of %s', (type) => {
-  it('fits its schema, and the handler takes it without a word', async () => {
+describe.each(WEBHOOK_EVENT_TYPES)('the sample of %s', (type) => {
+  it('fits its schema and is handled without a warning', async () => {
     const event = sampleEvent(type);
     expect(webhookEventSchemas[type].safeParse(event.data)).toMatchObject({ success: true });
     const told: unknown[] = [];
@@ -26,14 +26,14 @@ describe.each(WEBHOOK_EVENT_TYPES)('a sample of %s', (type) => {
     expect(told).toEqual([]);
   });
 
-  it('has previous_attributes just when the type has, and they differ from what is now', () => {
+  it('has previous_attributes only for updates, different from the current values', () => {
     const { data, previous_attributes: before } = sampleEvent(type);
     expect(before !== undefined).toBe(webhookEventDefinitions[type].previousAttributes !== undefined);
     const now = Object.values(data)[0] as Record<string, unknown>;
     for (const [name, value] of Object.entries(before ?? {})) expect(now[name]).not.toEqual(value);
   });
 
-  it('does not fit without its first required field, so the schema is one that can refuse', () => {
+  it('does not fit without its first required field', () => {
     const [first = ''] = Object.keys(sampleEvent(type).data);
     const broken = sampleEvent(type, { data: { [first]: undefined } } as SampleOverrides<typeof type>);
     expect(webhookEventSchemas[type].safeParse(broken.data).success).toBe(false);
@@ -41,7 +41,7 @@ describe.each(WEBHOOK_EVENT_TYPES)('a sample of %s', (type) => {
 });
 
 describe('sampleEvent', () => {
-  it('is the same each time but for a unique evt_test_ id and the time', () => {
+  it('is stable except for a unique evt_test_ id and the time', () => {
     const [one, other] = [sampleEvent('user.created'), sampleEvent('user.created')];
     expect(one.id).toMatch(/^evt_test_[0-9a-f]{32}$/);
     expect(one.id).not.toBe(other.id);
@@ -51,7 +51,7 @@ describe('sampleEvent', () => {
     expect(sampleEvent('user.created', fixed)).toEqual(sampleEvent('user.created', fixed));
   });
 
-  it('takes its id and its time from where it is told to', () => {
+  it('takes its id and time from the options', () => {
     const event = sampleEvent('auth.logout', {}, { nextId: () => 'evt_test_7', now: () => 1_709_280_000_999 });
     expect(event).toEqual({
       id: 'evt_test_7',
@@ -62,7 +62,7 @@ describe('sampleEvent', () => {
     });
   });
 
-  it('merges objects member by member, replaces arrays whole, and removes what is undefined', () => {
+  it('merges objects deeply, replaces arrays and removes undefined members', () => {
     const event = sampleEvent('user.updated', {
       id: 'evt_test_2',
       api_version: '2.0',
@@ -91,7 +91,7 @@ describe('sampleEvent', () => {
     expect(Object.hasOwn(event.data.user, 'last_name')).toBe(false);
   });
 
-  it('shares nothing with another sample or with its overrides', () => {
+  it('shares no object with another sample or its overrides', () => {
     const overrides = { data: { user: { roles: ['admin'] } } };
     const event = sampleEvent('user.created', overrides);
     (event.data.user.roles as string[]).push('changed');
@@ -100,7 +100,7 @@ describe('sampleEvent', () => {
     expect(sampleEvent('user.created').data.user.username).toBe('ada_lovelace');
   });
 
-  it('leaves Object.prototype alone, whatever is merged in', () => {
+  it('does not pollute Object.prototype', () => {
     fc.assert(
       fc.property(fc.json(), (json) => {
         const data = JSON.parse(`{"__proto__":{"polluted":1},"user":${json}}`);
@@ -116,7 +116,7 @@ describe('sampleEvent', () => {
     );
   });
 
-  it('refuses an unknown name with the one that was meant', () => {
+  it('rejects an unknown name and suggests the nearest', () => {
     const make = (type: string) => () => sampleEvent(type as 'user.created');
     expect(make('user.craeted')).toThrow(
       new TypeError(
@@ -127,7 +127,9 @@ describe('sampleEvent', () => {
   });
 
   it('is typed by the name of the event', () => {
-    expectTypeOf(sampleEvent('user.created').data.user.email).toEqualTypeOf<string>();
+    const { email } = sampleEvent('user.created').data.user;
+    expectTypeOf(email).toEqualTypeOf<string>();
+    expect(email).toBeTypeOf('string');
     // @ts-expect-error a user has no such field
     sampleEvent('user.created', { data: { user: { emial: 'x' } } });
     // @ts-expect-error a session event has no user

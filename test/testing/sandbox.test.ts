@@ -99,7 +99,7 @@ describe('the management API of the sandbox', () => {
     ['DELETE', '/api/webhooks/x'],
     ['POST', '/api/webhooks/x/test'],
     ['GET', '/elsewhere'],
-  ])('demands the token: %s %s', async (method, path) => {
+  ])('requires the token: %s %s', async (method, path) => {
     const sandbox = await sandboxOf();
     const unauthorized = { status: 401, body: { success: false, error: 'Missing or wrong bearer token' } };
     const body = method === 'GET' ? undefined : {};
@@ -117,7 +117,7 @@ describe('the management API of the sandbox', () => {
     ['PUT', '/api/webhooks/%E0%A4%A', 404],
     ['PATCH', '/api/webhooks', 405],
     ['GET', '/api/webhooks/x/test', 405],
-  ])('refuses %s %s with %i', async (method, path, status) => {
+  ])('rejects %s %s with %i', async (method, path, status) => {
     const sandbox = await sandboxOf();
     const body = method === 'GET' ? undefined : { event_type: 'user.created' };
     expect(await call(sandbox, method, path, body)).toEqual({
@@ -154,7 +154,7 @@ describe('the management API of the sandbox', () => {
     [{ ...good, active: 'yes' }, '`active` must be true or false'],
     [{ ...good, secret: '' }, '`secret` must be text without white space around it'],
     [{ ...good, secret: 'x\n' }, '`secret` must be text without white space around it'],
-  ])('refuses to create %j', async (body, error) => {
+  ])('rejects creating %j', async (body, error) => {
     const sandbox = await sandboxOf();
     expect(await call(sandbox, 'POST', '/api/webhooks', body)).toEqual({
       status: 400,
@@ -163,7 +163,7 @@ describe('the management API of the sandbox', () => {
     expect(await call(sandbox, 'GET', '/api/webhooks')).toMatchObject({ body: { data: { webhooks: [] } } });
   });
 
-  it('takes types of one’s own where it is told of them', async () => {
+  it('accepts declared custom types', async () => {
     const sandbox = await sandboxOf({ eventTypes: ['invoice.paid'] });
     const server = await opened(serverThat(() => ({})));
     const { id } = await register(sandbox, server, { events: ['invoice.paid'] });
@@ -178,7 +178,7 @@ describe('the management API of the sandbox', () => {
     });
   });
 
-  it('sends a test event to the one webhook, whatever it is subscribed to, but not to one that is switched off', async () => {
+  it('sends a test event to one webhook regardless of its subscription, unless it is disabled', async () => {
     const sandbox = await sandboxOf();
     const [asked, other] = [await opened(receiverOf({ secret: SECRET })), await opened(receiverOf({ secret: SECRET }))];
     const { id } = await register(sandbox, asked, { events: ['user.created'] });
@@ -204,8 +204,8 @@ describe('the management API of the sandbox', () => {
   });
 });
 
-describe('the deliveries of the sandbox', () => {
-  it('reach those who are active and subscribed, signed with the secret over the sent bytes', async () => {
+describe('deliveries of the sandbox', () => {
+  it('reach active subscribers, signed with the secret over the sent bytes', async () => {
     const sandbox = await sandboxOf();
     const servers = await Promise.all([1, 2, 3].map(() => opened(serverThat(() => ({ body: 'OK' })))));
     const [subscribed, inactive, elsewhere] = servers as [Server, Server, Server];
@@ -239,7 +239,7 @@ describe('the deliveries of the sandbox', () => {
     ]);
   });
 
-  it('are signed with the signing_key where that is asked for, or where there is no secret', async () => {
+  it('are signed with the signing_key on request or without a secret', async () => {
     const server = await opened(serverThat(() => ({})));
     for (const [options, fields] of [
       [{ signWith: 'signing_key' }, {}],
@@ -255,7 +255,7 @@ describe('the deliveries of the sandbox', () => {
     }
   });
 
-  it('go where the webhook is by then, also between attempts, and nowhere once it is deleted', async () => {
+  it("use the webhook's current URL for each attempt, and stop when it is deleted", async () => {
     const arrived = [signalled(), signalled()];
     const refusing = await opened(
       serverThat((_, count) => {
@@ -283,7 +283,7 @@ describe('the deliveries of the sandbox', () => {
     ]);
   });
 
-  it('are tried again after anything but 2xx, with the backoff that was asked for, and then no more', async () => {
+  it('are retried after any non-2xx with the configured backoff and limit', async () => {
     const replies: Reply[] = [
       { status: 500, body: 'no' },
       { status: 302, headers: { location: 'http://127.0.0.1:9/' } },
@@ -312,7 +312,7 @@ describe('the deliveries of the sandbox', () => {
     ]);
   });
 
-  it('say in the ledger when nobody answered, or not in time', async () => {
+  it('record a missing or late response in the ledger', async () => {
     const silent = await opened(serverThat(() => undefined));
     const sandbox = await sandboxOf({ retry: { attempts: 1 }, timeoutMs: 30, concurrency: 2 });
     await register(sandbox, silent);
@@ -326,7 +326,7 @@ describe('the deliveries of the sandbox', () => {
     ]);
   });
 
-  it('come twice when duplicates are asked for, and a handler runs once all the same', async () => {
+  it('arrive twice with duplicates enabled, and a handler runs once', async () => {
     const receiver = await opened(receiverOf({ secret: SECRET }));
     const sandbox = await sandboxOf({ duplicateRate: 1, concurrency: 4 });
     await register(sandbox, receiver);
@@ -338,7 +338,7 @@ describe('the deliveries of the sandbox', () => {
     expect([...receiver.seen].sort()).toEqual([...sent].sort());
   });
 
-  it('are refused while tampered with, and get through on a later attempt', async () => {
+  it('are rejected while tampered with, and succeed on a later attempt', async () => {
     const receiver = await opened(receiverOf({ secret: SECRET }));
     const sandbox = await sandboxOf({ tamperRate: 0.5, seed: 3, retry: { attempts: 20, baseMs: 0 } });
     await register(sandbox, receiver);
@@ -353,7 +353,7 @@ describe('the deliveries of the sandbox', () => {
     expect([...receiver.seen].sort()).toEqual([...sent].sort());
   });
 
-  it('keep the order of the calls unless they are told not to', async () => {
+  it('keep the order of the calls unless configured otherwise', async () => {
     const server = await opened(serverThat(() => ({})));
     const orders: boolean[] = [];
     for (const reorderRate of [0, 0.5]) {
@@ -370,7 +370,7 @@ describe('the deliveries of the sandbox', () => {
     expect(orders).toEqual([true, false]);
   });
 
-  it('let a delivery that gives way go after a moment, when nobody overtakes it', async () => {
+  it('release a held delivery shortly after when none overtakes it', async () => {
     const { promise, resolve } = signalled();
     const server = await opened(
       serverThat(() => {
@@ -386,7 +386,7 @@ describe('the deliveries of the sandbox', () => {
     expect(sandbox.ledger).toHaveLength(1);
   });
 
-  it('wait as long as the delay says, without holding up others', async () => {
+  it('wait for the configured delay without blocking others', async () => {
     const server = await opened(serverThat(() => ({})));
     const sandbox = await sandboxOf({ delayMs: [40, 60], now: () => performance.now() });
     await register(sandbox, server);
@@ -398,7 +398,7 @@ describe('the deliveries of the sandbox', () => {
     expect(Math.max(...waits)).toBeLessThan(5 * 40);
   });
 
-  it.each([1, 3])('run %i at a time, and not one more', async (concurrency) => {
+  it.each([1, 3])('run %i at a time at most', async (concurrency) => {
     const waiting: ServerResponse[] = [];
     const together: number[] = [];
     function answerAll() {
@@ -422,7 +422,7 @@ describe('the deliveries of the sandbox', () => {
     expect(together).toEqual(Array.from({ length: 6 / concurrency }, () => concurrency));
   });
 
-  it('are the same for the same seed, and others for another', async () => {
+  it('are reproducible by seed', async () => {
     const server = await opened(serverThat((_, count) => ({ status: count % 3 === 0 ? 500 : 200 })));
     async function run(seed: number) {
       server.arrived.length = 0;
@@ -446,7 +446,7 @@ describe('the deliveries of the sandbox', () => {
     expect(other[0]?.id).not.toBe(first[0]?.id);
   });
 
-  it('are what they were when they were asked for, whatever becomes of the object', async () => {
+  it('keep the event as it was when they were requested', async () => {
     const server = await opened(serverThat(() => ({})));
     const sandbox = await sandboxOf();
     await register(sandbox, server);
@@ -458,14 +458,14 @@ describe('the deliveries of the sandbox', () => {
 });
 
 describe('a sandbox', () => {
-  it('draws a seed of its own and shows it', async () => {
+  it('chooses and exposes its seed', async () => {
     const [one, other] = [await sandboxOf(), await sandboxOf()];
     expect(one.seed).not.toBe(other.seed);
     expect(one.token).not.toBe(other.token);
     expect((await sandboxOf({ seed: one.seed })).send('auth.logout').id).toBe(one.send('auth.logout').id);
   });
 
-  it('is idle at once when there is nothing to do, and hands out copies of its ledger', async () => {
+  it('is idle at once without work, and returns copies of its ledger', async () => {
     const sandbox = await sandboxOf();
     expect(sandbox.send('auth.logout').type).toBe('auth.logout');
     await sandbox.idle();
@@ -473,7 +473,7 @@ describe('a sandbox', () => {
     expect(sandbox.ledger).toEqual([]);
   });
 
-  it('closes while an attempt hangs and another waits, and takes nothing afterwards', async () => {
+  it('closes during an attempt and a wait, and accepts nothing afterwards', async () => {
     const { promise: arrived, resolve } = signalled();
     const server = await opened(
       serverThat(() => {
@@ -495,14 +495,14 @@ describe('a sandbox', () => {
     await sandbox.close();
   });
 
-  it('listens on this machine only, and on the port that was asked for', async () => {
+  it('listens on loopback only, on the requested port', async () => {
     const { port } = new URL(await deadUrl());
     const sandbox = await sandboxOf({ port: Number(port) });
     expect(sandbox.url).toBe(`http://127.0.0.1:${port}`);
     await expect(createSandbox({ port: Number(port) })).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });
 
-  it('survives what is no HTTP', async () => {
+  it('survives invalid HTTP', async () => {
     const sandbox = await sandboxOf();
     const socket = connect(Number(new URL(sandbox.url).port), '127.0.0.1');
     const ended = new Promise((resolve) => socket.on('close', resolve));
@@ -528,7 +528,7 @@ describe('a sandbox', () => {
     [{ token: 'a b' }, 'token'],
     [{ signWith: 'both' as 'secret' }, 'signWith'],
     [{ retry: { attempts: 0 } }, 'attempts'],
-  ])('refuses the options %j', async (options, name) => {
+  ])('rejects the options %j', async (options, name) => {
     await expect(createSandbox(options)).rejects.toThrow(TypeError);
     await expect(createSandbox(options)).rejects.toThrow(`option ${name} must be`);
   });

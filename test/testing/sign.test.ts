@@ -10,7 +10,7 @@ function reference(payload: string | Uint8Array, secret: string | Uint8Array): s
 }
 
 describe('signWebhookPayload', () => {
-  it('signs text and bytes under text and bytes as node:crypto does, and what it signs verifies', () => {
+  it('signs text and bytes like node:crypto, and its signatures verify', () => {
     const secrets = fc.oneof(
       fc.string({ minLength: 1, unit: 'grapheme' }).filter((text) => text.trim() === text),
       fc.uint8Array({ minLength: 1, maxLength: 200 }),
@@ -26,7 +26,7 @@ describe('signWebhookPayload', () => {
     );
   });
 
-  it('gives the tags of the published vectors', () => {
+  it('reproduces the published vectors', () => {
     const file = new URL('../vectors/wycheproof.json', import.meta.url);
     const cases = JSON.parse(readFileSync(file, 'utf8')) as WycheproofCase[];
     const valid = cases.filter(({ expect: wanted, key_hex }) => wanted === true && key_hex !== '');
@@ -36,7 +36,7 @@ describe('signWebhookPayload', () => {
     }
   });
 
-  it('hashes a view by its offset and length, and an ArrayBuffer whole', () => {
+  it('respects the offset and length of a view, and hashes an ArrayBuffer whole', () => {
     const view = Buffer.from('xx{}yy').subarray(2, 4);
     expect(signWebhookPayload(view, 's')).toBe(reference('{}', 's'));
     expect(signWebhookPayload(new TextEncoder().encode('{}').buffer, 's')).toBe(reference('{}', 's'));
@@ -50,24 +50,24 @@ describe('signWebhookPayload', () => {
     [undefined, 'unset'],
     [[], 'a list'],
     [new Uint8Array(), 'no bytes'],
-  ])('refuses the secret %j: %s', (secret) => {
+  ])('rejects the secret %j: %s', (secret) => {
     expect(() => signWebhookPayload('{}', secret as string)).toThrow(TypeError);
     expect(() => verifyWebhookSignature('{}', reference('{}', 's'), secret as string)).toThrow(TypeError);
   });
 
-  it('refuses an object, which has no bytes yet, and says what to do', () => {
+  it('rejects an object, which has no bytes, and explains the fix', () => {
     expect(() => signWebhookPayload({} as string, 's')).toThrow(/JSON\.stringify an object once/);
   });
 });
 
 describe('secretFingerprint', () => {
-  it('is the first four hex digits of the SHA-256, the same for text and its bytes', () => {
+  it('returns the first four hex digits of the SHA-256 for text and bytes', () => {
     const wanted = createHash('sha256').update('tést').digest('hex').slice(0, 4);
     expect([secretFingerprint('tést'), secretFingerprint(Buffer.from('tést'))]).toEqual([wanted, wanted]);
     expect(secretFingerprint('test')).not.toBe(wanted);
   });
 
-  it('refuses what is no secret', () => {
+  it('rejects an invalid secret', () => {
     expect(() => secretFingerprint(undefined as unknown as string)).toThrow(TypeError);
   });
 });

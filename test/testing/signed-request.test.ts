@@ -25,7 +25,7 @@ const processed = { success: true, status: 'processed', processed: 1, failed: 0 
 const refused = { success: false, error: 'invalid_signature' };
 
 describe('signedRequest', () => {
-  it('returns bytes and headers that belong together, and the event that they say', () => {
+  it('returns matching bytes, headers and event', () => {
     const request = signedRequest('user.created', {
       secret,
       id: 'evt_test_1',
@@ -43,7 +43,7 @@ describe('signedRequest', () => {
     expect([request.url, request.method]).toEqual(['http://localhost:3000/webhooks/pathfinder', 'POST']);
   });
 
-  it('makes a web-standard request of them, a new one each time, for the given URL', async () => {
+  it('returns a new web-standard request for the given URL each time', async () => {
     const request = signedRequest('auth.logout', { secret, url: 'http://a.example/x', headers: { 'X-Trace': '1' } });
     const [first, second] = [request.toRequest(), request.toRequest('http://b.example/y')];
     expect([first.url, second.url, first.method]).toEqual(['http://a.example/x', 'http://b.example/y', 'POST']);
@@ -52,7 +52,7 @@ describe('signedRequest', () => {
     expect(Buffer.from(await second.arrayBuffer())).toEqual(request.body);
   });
 
-  it.each(WEBHOOK_EVENT_TYPES)('is taken by a receiver: %s', async (type) => {
+  it.each(WEBHOOK_EVENT_TYPES)('is handled by a receiver as expected: %s', async (type) => {
     const receiver = await receiverOf({ secret, validation: 'reject' });
     open.push(receiver);
     const request = signedRequest(type, { secret });
@@ -60,7 +60,7 @@ describe('signedRequest', () => {
     expect(receiver.seen).toEqual([request.event.id]);
   });
 
-  it('has a variant for each thing that goes wrong, and a receiver tells them apart', async () => {
+  it('has a variant for each fault that a receiver distinguishes', async () => {
     const receiver = await receiverOf({ secret, maxAgeSeconds: 3600 });
     open.push(receiver);
     const request = signedRequest('user.created', { secret });
@@ -77,7 +77,7 @@ describe('signedRequest', () => {
     expect(receiver.seen).toEqual([request.event.id]);
   });
 
-  it('changes in each variant just that', () => {
+  it('changes only the named fault in each variant', () => {
     const request = signedRequest('user.created', { secret });
     const tampered = request.tampered();
     expect(tampered.headers).toEqual(request.headers);
@@ -93,7 +93,7 @@ describe('signedRequest', () => {
     expect(request.unsigned().tampered().headers).toEqual({ 'content-type': 'application/json' });
   });
 
-  it('takes an event of one’s own, of any type, and what to change in it', async () => {
+  it('accepts a custom event of any type and overrides', async () => {
     const event = {
       id: 'evt_9',
       type: 'invoice.paid',
@@ -111,12 +111,12 @@ describe('signedRequest', () => {
     expect(seen).toEqual(['invoice.paid']);
   });
 
-  it('tampers even with an event that has no id', () => {
+  it('tampers with an event that has no id', () => {
     const request = signedRequest('user.created', { secret, id: undefined });
     expect(Buffer.from(request.tampered().body).equals(request.body)).toBe(false);
   });
 
-  it('writes a command that a shell reads as the same request', () => {
+  it('prints a curl command that a shell runs as the same request', () => {
     const request = signedRequest('user.created', {
       secret,
       url: `http://127.0.0.1:3000/hook?a=1&b='2'`,
@@ -137,7 +137,7 @@ describe('signedRequest', () => {
     ]);
   });
 
-  it('refuses an unknown name, a bad secret and a bad URL where it is called', () => {
+  it('rejects an unknown name, a bad secret and a bad URL when called', () => {
     expect(() => signedRequest('user.craeted' as 'user.created', { secret })).toThrow(/Did you mean user\.created\?/);
     expect(() => signedRequest('user.created', { secret: '' })).toThrow(TypeError);
     expect(() => signedRequest('user.created', { secret, url: 'nowhere' })).toThrow(TypeError);

@@ -32,7 +32,7 @@ async function failureOf(work: Promise<unknown>): Promise<WebhookTestError> {
 }
 
 describe('WebhookTester', () => {
-  it('runs the usage of the documentation unchanged', async () => {
+  it('runs the documented usage unchanged', async () => {
     const receiver = await opened(receiverOf({ secret: 'test-secret', validation: 'reject' }));
     const tester = new WebhookTester(receiver.url, 'test-secret');
     const reply = await tester.sendTestEvent('user.created', {
@@ -47,7 +47,7 @@ describe('WebhookTester', () => {
     expect(vi.mocked(console.log).mock.calls).toEqual([['✅ Webhook test successful:', 200]]);
   });
 
-  it('sends the documented envelope with the given data as it is, signed over the sent bytes', async () => {
+  it('sends the documented envelope with the given data, signed over the sent bytes', async () => {
     const server = await opened(serverThat(() => ({ body: '{}' })));
     await new WebhookTester(server.url, 'test-secret').sendTestEvent('own.type', { a: 1 });
     const [arrived] = server.arrived;
@@ -68,7 +68,7 @@ describe('WebhookTester', () => {
     });
   });
 
-  it('sends a valid sample of every type when it is given no data, each with an id of its own', async () => {
+  it('sends a valid sample of every type without data, each with its own id', async () => {
     const receiver = await opened(receiverOf({ secret: 'test-secret', validation: 'reject' }));
     const tester = new WebhookTester(receiver.url, 'test-secret', { output: false });
     for (const type of WEBHOOK_EVENT_TYPES) await tester.sendTestEvent(type);
@@ -76,7 +76,7 @@ describe('WebhookTester', () => {
     expect(console.log).not.toHaveBeenCalled();
   });
 
-  it('rejects with status, reply and a hint when the secret is another one', async () => {
+  it('rejects with status, response and a hint when the secret differs', async () => {
     const receiver = await opened(receiverOf({ secret: 'test-secret' }));
     const error = await failureOf(new WebhookTester(receiver.url, 'other-secret').sendTestEvent('user.created'));
     expect([error.code, error.response?.status, error.response?.data]).toEqual([
@@ -91,7 +91,7 @@ describe('WebhookTester', () => {
     expect(receiver.seen).toEqual([]);
   });
 
-  it('comes to the same when its output throws or rejects', async () => {
+  it('behaves the same when its output throws or rejects', async () => {
     const receiver = await opened(receiverOf({ secret: 'test-secret' }));
     const outputs = [
       () => {
@@ -108,7 +108,7 @@ describe('WebhookTester', () => {
     }
   });
 
-  it('follows no redirect, and names where it led', async () => {
+  it('follows no redirect and names its target', async () => {
     const target = await opened(serverThat(() => ({ body: '{}' })));
     const server = await opened(serverThat(() => ({ status: 307, headers: { location: `${target.url}/x` } })));
     const error = await failureOf(new WebhookTester(server.url, 's').sendTestEvent('user.created'));
@@ -117,14 +117,14 @@ describe('WebhookTester', () => {
     expect(target.arrived).toEqual([]);
   });
 
-  it('says that nobody listens', async () => {
+  it('reports a closed port', async () => {
     const url = await deadUrl();
     const error = await failureOf(new WebhookTester(url, 's').sendTestEvent('user.created'));
     expect([error.code, error.response]).toEqual(['unreachable', undefined]);
     expect(error.message).toMatch(/ECONNREFUSED.* Is the receiver running at http:\/\/127\.0\.0\.1:\d+\?$/);
   });
 
-  it('gives up on a receiver that does not answer', async () => {
+  it('times out on a receiver that does not respond', async () => {
     const server = await opened(serverThat(() => undefined));
     const tester = new WebhookTester(server.url, 's', { timeoutMs: 50 });
     const error = await failureOf(tester.sendTestEvent('user.created'));
@@ -134,7 +134,7 @@ describe('WebhookTester', () => {
     ]);
   });
 
-  it('returns text where the reply is not JSON, and makes a failing one harmless in the message', async () => {
+  it('returns text for a non-JSON response and escapes a failing one in the message', async () => {
     const server = await opened(
       serverThat((_, count) =>
         count === 1 ? { body: 'OK' } : { status: 500, body: `\x1b[2Jbad\nline${'x'.repeat(9999)}` },
@@ -149,7 +149,7 @@ describe('WebhookTester', () => {
     expect(error.message.length).toBeLessThan(400);
   });
 
-  it('refuses a bad URL, a bad secret and an unknown type without data, before anything is sent', async () => {
+  it('rejects a bad URL, a bad secret and an unknown type without data before sending', async () => {
     expect(() => new WebhookTester('localhost:3000', 's')).toThrow(TypeError);
     expect(() => new WebhookTester('/hook', 's')).toThrow(/whole URL/);
     expect(() => new WebhookTester('http://user:pw@localhost/', 's')).toThrow(/without a user name/);
@@ -161,7 +161,7 @@ describe('WebhookTester', () => {
     );
   });
 
-  it('shows its secret to nobody', async () => {
+  it('never shows its secret', async () => {
     const secret = randomBytes(20).toString('hex');
     const tester = new WebhookTester(await deadUrl(), secret);
     const error = await failureOf(tester.sendTestEvent('user.created'));
@@ -170,7 +170,7 @@ describe('WebhookTester', () => {
     expect(shown).not.toContain('sha256=');
   });
 
-  it('signs as the documentation does', () => {
+  it('signs as documented', () => {
     const wanted = `sha256=${createHmac('sha256', 'test-secret').update('{"é":1}').digest('hex')}`;
     expect(new WebhookTester('http://localhost/', 'test-secret').generateSignature('{"é":1}')).toBe(wanted);
   });
