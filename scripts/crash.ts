@@ -47,6 +47,7 @@ const total = {
   stuck: sum('stuck'),
   repeated: sum('repeated'),
 };
+await engine.close?.();
 print('in all', total);
 for (const problem of problems) console.log(problem);
 const isBad = problems.length > 0 || total.lost + total.doubled + total.stuck > 0;

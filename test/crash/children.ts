@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { pathsField } from '../../scripts/entries.ts';
@@ -24,18 +24,34 @@ export interface ChildBuild {
 
 /** Lets `work` start children, and ends those that are left. */
 export async function withChildren<T>(work: (built: ChildBuild) => Promise<T>): Promise<T> {
-  const { dispose, ...built } = await buildChild();
+  bundle ??= bundleChild();
+  const file = await bundle;
+  const children = new Set<ChildProcess>();
+  const killAll = () => {
+    for (const child of children) child.kill('SIGKILL');
+  };
   try {
-    return await work(built);
+    return await work({
+      killAll,
+      start(task) {
+        const process = fork(file, [JSON.stringify(task)], { execArgv: [], silent: true });
+        children.add(process);
+        process.on('exit', () => children.delete(process));
+        return toChild(process);
+      },
+    });
   } finally {
-    await dispose();
+    killAll();
   }
 }
 
-// Bundled, so that a process is up again a moment after it was killed.
-async function buildChild(): Promise<ChildBuild & { dispose(): Promise<void> }> {
+let bundle: Promise<string> | undefined;
+
+// Bundled once for all runs of this process, so that a child is up again a moment after it was killed.
+async function bundleChild(): Promise<string> {
   // Inside the project, where its packages are found.
   const outdir = `${root}node_modules/.cache/crash-${process.pid}-${Date.now()}`;
+  process.once('exit', () => rmSync(outdir, { recursive: true, force: true }));
   await build({
     entryPoints: [fileURLToPath(new URL('./child.ts', import.meta.url))],
     outdir,
@@ -49,23 +65,7 @@ async function buildChild(): Promise<ChildBuild & { dispose(): Promise<void> }> 
     outExtension: { '.js': '.mjs' },
     logLevel: 'error',
   });
-  const children = new Set<ChildProcess>();
-  const killAll = () => {
-    for (const child of children) child.kill('SIGKILL');
-  };
-  return {
-    killAll,
-    start(task) {
-      const process = fork(`${outdir}/child.mjs`, [JSON.stringify(task)], { execArgv: [], silent: true });
-      children.add(process);
-      process.on('exit', () => children.delete(process));
-      return toChild(process);
-    },
-    async dispose() {
-      killAll();
-      await rm(outdir, { recursive: true, force: true });
-    },
-  };
+  return `${outdir}/child.mjs`;
 }
 
 function toChild(process: ChildProcess): Child {

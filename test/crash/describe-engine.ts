@@ -1,11 +1,12 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { CrashEngine } from './engine.ts';
 import { findFault, type KillLoopReport, runKillLoop } from './kill-loop.ts';
 import { runPoison, runRace, runShutdown, runZombie } from './races.ts';
 
 // Nothing here is over after a fixed time: a busy machine takes longer, and comes to the same result.
 const PATIENCE_MS = 180_000;
-const KILLS = 10;
+// The proof runs the same loop for ten minutes an engine.
+const KILLS = 6;
 // An engine without a server of its own has none to restart.
 const RESTART_EVERY_MS = 1500;
 
@@ -23,6 +24,7 @@ interface CrashesOptions {
 
 /** Defines the crash tests of an engine: what it survives, and that each way of counting would show a fault. */
 export function describeCrashes(engine: CrashEngine, options?: CrashesOptions): void {
+  afterAll(() => engine.close?.());
   const isMissing = options !== undefined && options.server === undefined;
   if (isMissing) console.warn(`\n${engine.name}: skipped, since its server is not installed on this machine.\n`);
   describe.skipIf(isMissing)(`${engine.name} under SIGKILL, SIGSTOP and SIGTERM`, () => {

@@ -9,9 +9,16 @@ export interface CrashEngine {
   /** Its effects commit with the mark that a handler is done, so that none may be made twice. */
   readonly transactional: boolean;
   /** In the parent: makes a place of its own, empty. */
-  prepare(): Promise<CrashPlace>;
+  prepare(options: PrepareOptions): Promise<CrashPlace>;
+  /** In the parent: ends what its places share. */
+  close?(): Promise<void>;
   /** In a child: opens the queue on that place. */
   open(settings: CrashSettings, options: OpenEngineOptions): Promise<CrashQueue>;
+}
+
+export interface PrepareOptions {
+  /** The server is restarted, so that the place needs one of its own. Otherwise places may share a server. */
+  readonly restarts: boolean;
 }
 
 export interface OpenEngineOptions {

@@ -81,7 +81,7 @@ async function killLoop(engine: CrashEngine, options: KillLoopOptions, built: Ch
   const { kills = 0, durationMs = 0, leaseMs = 500, processes = 2, restartEveryMs, twin } = options;
   const folder = mkdtempSync(join(tmpdir(), 'pathfinder-runs-'));
   const runsFile = join(folder, 'runs');
-  const place = await engine.prepare();
+  const place = await engine.prepare({ restarts: restartEveryMs !== undefined });
   const task = { engine: engine.name, role: 'node', settings: place.settings, leaseMs, runsFile, twin } as const;
   const fleet = createFleet((aheadMs) => built.start({ ...task, aheadMs }), leaseMs, place.lock);
   const sender = createSender(fleet.pickPort);

@@ -165,7 +165,7 @@ function taskFor({ name }: CrashEngine, settings: CrashSettings, role: ChildTask
 }
 
 async function inPlace<T>(engine: CrashEngine, work: (place: CrashPlace, built: ChildBuild) => Promise<T>): Promise<T> {
-  const place = await engine.prepare();
+  const place = await engine.prepare({ restarts: false });
   try {
     return await withChildren((built) => work(place, built));
   } finally {

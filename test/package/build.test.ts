@@ -49,6 +49,7 @@ describe('the manifests follow scripts/entries.ts', () => {
       'hmac/node': hmac.node.source,
       'hmac/portable': hmac.portable.source,
       'hmac/workerd': hmac.workerd.source,
+      cli: 'src/cli/index.ts',
     });
   });
 
@@ -105,7 +106,9 @@ describe('the built package', () => {
   });
 
   it('contains no path of the machine that built it', () => {
-    for (const file of builtFiles(/\.(js|cjs|ts|cts)$/)) expect(readBuilt(file).includes(root), file).toBe(false);
+    const files = builtFiles(/\.(js|cjs|ts|cts)$/);
+    expect(files.length).toBeGreaterThan(4 * subpaths.length);
+    expect(files.filter((file) => readBuilt(file).includes(root))).toEqual([]);
   });
 
   it('starts its command', () => {

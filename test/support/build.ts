@@ -5,18 +5,21 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { buildEntries, hmac } from '../../scripts/entries.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const cache = join(root, 'node_modules/.cache/pathfinder');
 const inputs = ['src', 'package.json', 'scripts/entries.ts', 'tsup.config.ts'].map((input) => join(root, input));
+// A build empties dist first, so it is over when all of these are there.
+const builtFiles = [...Object.keys(buildEntries()), ...Object.keys(hmac).map((name) => `hmac/${name}`)]
+  .flatMap((name) => ['js', 'cjs', 'd.ts', 'd.cts'].map((ending) => join(root, `dist/${name}.${ending}`)))
+  .concat(join(root, 'dist/cli.js'), join(root, 'dist/cli.LICENSE.txt'));
 const STALE_LOCK_MS = 300_000;
 const execute = promisify(execFile);
 
 /** Builds `dist` unless it is newer than everything it is made of. Test files that need it may call this concurrently. */
 export async function ensureBuild(): Promise<void> {
-  // The last file that a build writes.
-  const built = join(root, 'dist/cli.LICENSE.txt');
-  await once('build', built, newest(inputs), async () => {
+  await once('build', builtFiles, newest(inputs), async () => {
     execFileSync('npm', ['run', 'build', '--silent'], { cwd: root, stdio: 'pipe' });
   });
 }
@@ -25,14 +28,19 @@ export async function ensureBuild(): Promise<void> {
 export async function packedTarball(): Promise<string> {
   await ensureBuild();
   const tarball = join(cache, 'package.tgz');
-  await once('pack', tarball, newest([join(root, 'dist'), join(root, 'README.md'), join(root, 'skills')]), async () => {
-    const folder = mkdtempSync(join(cache, 'pack-'));
-    const packing = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-    const { stdout } = await execute('npm', packing, { cwd: root });
-    const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
-    cpSync(join(folder, filename), tarball);
-    rmSync(folder, { recursive: true });
-  });
+  await once(
+    'pack',
+    [tarball],
+    newest([join(root, 'dist'), join(root, 'README.md'), join(root, 'skills')]),
+    async () => {
+      const folder = mkdtempSync(join(cache, 'pack-'));
+      const packing = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+      const { stdout } = await execute('npm', packing, { cwd: root });
+      const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
+      cpSync(join(folder, filename), tarball);
+      rmSync(folder, { recursive: true });
+    },
+  );
   return tarball;
 }
 
@@ -47,7 +55,7 @@ export async function installPacked(
   folder = mkdtempSync(join(tmpdir(), 'pathfinder-')),
 ): Promise<string> {
   const tarball = await packedTarball();
-  await once(fixture.replaceAll('/', '-'), join(folder, '.installed'), 1, async () => {
+  await once(fixture.replaceAll('/', '-'), [join(folder, '.installed')], 1, async () => {
     for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, fixture, file), join(folder, file));
     await npm(folder, 'ci');
     await npm(folder, 'install', '--no-save', tarball);
@@ -68,10 +76,15 @@ function npm(folder: string, ...args: readonly string[]) {
   return execute('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder });
 }
 
-/** Makes a file in one of several processes, unless it is at least as new as it has to be. */
-async function once(name: string, file: string, minTimeMs: number, make: () => Promise<void>): Promise<void> {
+/** Makes files in one of several processes, unless they are at least as new as they have to be. */
+async function once(
+  name: string,
+  files: readonly string[],
+  minTimeMs: number,
+  make: () => Promise<void>,
+): Promise<void> {
   const lock = join(cache, `${name}.lock`);
-  const isFresh = () => existsSync(file) && changedAt(file) >= minTimeMs;
+  const isFresh = () => files.every((file) => existsSync(file) && changedAt(file) >= minTimeMs);
   mkdirSync(cache, { recursive: true });
   while (!isFresh()) {
     if (!takeLock(lock)) {

@@ -1,10 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pgBossQueue } from '@pathfinder/webhooks/pg-boss';
 import type { PostgresClient } from '@pathfinder/webhooks/postgres';
 import pg from 'pg';
 import { newBoss, stopBoss } from '../../support/services/pg-boss.ts';
-import { startPostgres } from '../../support/services/servers.ts';
-import type { CrashEngine, CrashPlace } from '../engine.ts';
+import { type OwnServer, startPostgres } from '../../support/services/servers.ts';
+import type { CrashEngine, CrashPlace, PrepareOptions } from '../engine.ts';
 
 const SILENT = { warn() {}, error() {} };
 const INSERT_EFFECT = 'INSERT INTO effect (event_id) VALUES ($1)';
@@ -32,8 +33,22 @@ async function asked<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-async function prepare(): Promise<CrashPlace> {
-  const server = await startPostgres();
+/** A server, or a database on the one that all places of this process share: `initdb` takes seconds. */
+async function placeOf(restarts: boolean): Promise<Pick<OwnServer, 'url' | 'dispose'> & Pick<CrashPlace, 'restart'>> {
+  if (restarts) return startPostgres();
+  shared ??= startPostgres();
+  const server = await shared;
+  const name = `crash_${randomBytes(6).toString('hex')}`;
+  const pool = newPool(server.url, 1);
+  await pool.query(`CREATE DATABASE ${name}`);
+  await pool.end();
+  return { url: server.url.replace(/postgres$/, name), dispose: async () => undefined };
+}
+
+let shared: Promise<OwnServer> | undefined;
+
+async function prepare({ restarts }: PrepareOptions): Promise<CrashPlace> {
+  const server = await placeOf(restarts);
   const pool = newPool(server.url, 2);
   const boss = newBoss({ connectionString: server.url, max: 1, schedule: false, supervise: false });
   await asked(() => pool.query('CREATE TABLE effect (event_id text NOT NULL)'));
@@ -67,7 +82,7 @@ async function prepare(): Promise<CrashPlace> {
         client.release(true);
       }
     },
-    restart: () => server.restart(),
+    ...(server.restart && { restart: server.restart }),
     async problems() {
       return [...(await countLeft('bodies', COUNT_BODIES)), ...(await countLeft('jobs', COUNT_JOBS))];
     },
@@ -83,6 +98,7 @@ export const engine: CrashEngine = {
   name: 'pg-boss',
   transactional: true,
   prepare,
+  close: async () => (await shared)?.dispose(),
 
   async open({ url }, { leaseMs }) {
     const pool = newPool(String(url), 20);
