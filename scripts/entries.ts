@@ -65,7 +65,7 @@ export function pathsField() {
   };
 }
 
-/** `knip.json` → `entry`: what is used from outside. A trailing `!` marks what ships. */
+/** `config/knip.json` → `entry`: what is used from outside. A trailing `!` marks what ships. */
 export function knipEntries(): string[] {
   const shipped = [...Object.values(entries), ...Object.values(hmac).map(({ source }) => source)];
   return [...shipped.map((source) => `${source}!`), ...runnable];

@@ -27,7 +27,7 @@ try {
 
   step('publint', () => run(bin('publint'), ['--strict']));
   step('attw', () => run(bin('attw'), [tarball]));
-  step('size', () => run(bin('tsx'), ['scripts/size.ts']));
+  step('size', () => run('npm', ['run', '--silent', 'size']));
   step('smoke', () => smoke(tarball));
   if (process.argv.includes('--publish')) {
     execFileSync(bin('changeset'), ['publish'], { cwd: root, stdio: 'inherit' });

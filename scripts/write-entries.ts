@@ -12,7 +12,7 @@ update('typedoc.json', (config) => {
   config.entryPoints = Object.values(entries);
   config.projectDocuments = projectDocuments();
 });
-update('knip.json', (config) => {
+update('config/knip.json', (config) => {
   config.entry = knipEntries();
 });
 

@@ -1,70 +1,54 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, it, onTestFinished } from 'vitest';
-import { announcesChange, changesetsIn } from '../../scripts/changesets.ts';
-import { differencesOf, publicInterface } from '../../scripts/public-interface.ts';
+import { expect, it } from 'vitest';
+import { type Announcement, unannounced } from '../../scripts/api.ts';
 
-/** A folder with changesets in it. */
-function folderWith(files: Readonly<Record<string, string>>): string {
-  const folder = mkdtempSync(join(tmpdir(), 'pathfinder-changesets-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
-  return folder;
-}
+const report = (...declarations: readonly string[]) =>
+  new Map([['index', `## API Report File\n\n${declarations.join('\n\n')}\n`]]);
+const changeset = (type: string, summary = 'First release.'): Announcement => ({ summary, releases: [{ type }] });
 
-it('the public interface is every exported name with its declaration, without comments and private parts', {
-  timeout: 60_000,
-}, () => {
-  const texts = publicInterface({ './verify': 'src/verify.ts', './otel': 'src/otel/index.ts' });
-  expect(Object.fromEntries(texts)).toEqual({
-    verify: [
-      'function verifyWebhookSignature(payload: WebhookPayload, signature: WebhookSignature, secret: WebhookSecret): boolean;',
-      'type WebhookPayload = string | Uint8Array | ArrayBuffer;',
-      'type WebhookSecret = string | Uint8Array | readonly (string | Uint8Array)[];',
-      'type WebhookSignature = string | readonly string[] | null | undefined;\n',
-    ].join('\n\n'),
-    otel: expect.stringMatching(
-      /^function otel\(options\?: OtelOptions\): WebhookTelemetry;\n\ninterface OtelOptions \{/,
-    ),
-  });
+const construct = '// @public\nexport function constructWebhookEvent(body: string): WebhookEvent;';
+const options = '// @public\nexport interface Options {\n    name?: string;\n}';
+const optional = options.replace('}', '    more?: string;\n}');
+const required = options.replace('}', '    more: string;\n}');
+const handler = '// @public\nexport class Handler {\n    on(): this;\n}';
+const method = handler.replace('}', '    off(): this;\n}');
+
+it('the public interface may not lose a declaration under a changeset that does not name it', () => {
+  const lost = (summary?: string) =>
+    unannounced(report(construct, options), report(options), [changeset('minor', summary)]);
+  expect(lost()).toEqual([
+    'index: constructWebhookEvent was removed. Run `npx changeset` and write a minor or major changeset that names `constructWebhookEvent`.',
+  ]);
+  expect(lost('Removes `constructWebhookEvent`; use `handle`.')).toEqual([]);
 });
 
-it('a name that goes, comes, changes or moves is a difference', () => {
-  const before = new Map([
-    ['a', 'function one(): void;\n\nfunction two(): void;\n'],
-    ['gone', 'type Gone = 1;\n'],
-    ['moved', 'type A = 1;\ntype B = 2;\n'],
-    ['same', 'type Same = 1;\n'],
-  ]);
-  const now = new Map([
-    ['a', 'function one(more: string): void;\n\nfunction two(): void;\n'],
-    ['come', 'type Come = 1;\n'],
-    ['moved', 'type B = 2;\ntype A = 1;\n'],
-    ['same', 'type Same = 1;\n'],
-  ]);
-  expect(differencesOf(before, now)).toEqual([
-    '- a: function one(): void;',
-    '+ a: function one(more: string): void;',
-    '+ come: type Come = 1;',
-    '- gone: type Gone = 1;',
-    '~ moved: the order',
-  ]);
-  expect(differencesOf(now, now)).toEqual([]);
+it.each([
+  [
+    'a parameter type that changes',
+    [construct],
+    [construct.replace('body: string', 'body: Buffer')],
+    'constructWebhookEvent',
+  ],
+  ['a member that goes', [optional], [options], 'Options'],
+  ['a required member that comes', [options], [required], 'Options'],
+  ['a method that goes', [method], [handler], 'Handler'],
+  ['an overload that goes', [construct, construct.replace('string', 'Buffer')], [construct], 'constructWebhookEvent'],
+])('the public interface may not narrow by %s under a changeset that does not name it', (_, before, now, name) => {
+  const found = unannounced(report(...before), report(...now), [changeset('major')]);
+  expect(found).toEqual([expect.stringContaining(`index: ${name} was changed.`)]);
+  expect(unannounced(report(...before), report(...now), [changeset('major', `Narrows \`${name}\`.`)])).toEqual([]);
+  expect(unannounced(report(...before), report(...now), [changeset('patch', `Narrows \`${name}\`.`)])).toEqual(found);
 });
 
-it('only a changeset of a minor or major version announces a change of it', () => {
-  const changeset = (bump: string) => `---\n"@pathfinder/webhooks": ${bump}\n---\n\nWhy.\n`;
-  const of = (text: string) => changesetsIn(folderWith({ 'a.md': text, 'README.md': 'no changeset' }));
-  expect(of(changeset('minor'))).toEqual([{ file: 'a.md', bump: 'minor' }]);
-  expect(of('---\n---\n\nNothing to release.\n')).toEqual([{ file: 'a.md', bump: 'none' }]);
-  expect(of('Just a text.\n')).toEqual([{ file: 'a.md', bump: undefined }]);
-  const announced = ['minor', 'major', 'patch'].map((bump) => announcesChange(of(changeset(bump))));
-  expect([...announced, announcesChange(of('Just a text.\n')), announcesChange([])]).toEqual([
-    true,
-    true,
-    false,
-    false,
-    false,
-  ]);
+it.each([
+  ['a new declaration', [options], [options, construct]],
+  ['an optional member', [options], [optional]],
+  ['a method of a class', [handler], [method]],
+])('the public interface may grow by %s under any minor or major changeset', (_, before, now) => {
+  expect(unannounced(report(...before), report(...now), [changeset('minor')])).toEqual([]);
+  expect(unannounced(report(...before), report(...now), [changeset('patch')])).toHaveLength(1);
+  expect(unannounced(report(...before), report(...now), [])).toHaveLength(1);
+});
+
+it('a comment in the report or an unchanged declaration needs no changeset', () => {
+  expect(unannounced(report(options), report(options), [])).toEqual([]);
 });

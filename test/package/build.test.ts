@@ -38,7 +38,7 @@ describe('the manifests follow scripts/entries.ts', () => {
   it('tsconfig, typedoc and knip list the entries', () => {
     expect((readJson('tsconfig.json').compilerOptions as { paths: unknown }).paths, cure).toEqual(pathsField());
     expect(readJson('typedoc.json').entryPoints, cure).toEqual(Object.values(entries));
-    expect(readJson('knip.json').entry, cure).toEqual(knipEntries());
+    expect(readJson('config/knip.json').entry, cure).toEqual(knipEntries());
   });
 
   it('the build compiles each entry and each build of #hmac', () => {
