@@ -7,7 +7,7 @@ const PATIENCE_MS = 180_000;
 // That it exits with 0 without a fault is shown by the proof, which runs it for each engine.
 /** Runs the command; its exit code, and what it says last. */
 async function crash(...args: readonly string[]): Promise<readonly [code: unknown, last: string | undefined]> {
-  const { child, lines } = start(['scripts/crash.ts', ...args]);
+  const { child, lines } = start(['test/crash/run.ts', ...args]);
   const [code] = await once(child, 'close');
   return [code, lines.all.at(-1)];
 }

@@ -45,7 +45,7 @@ function compile(blocks: readonly string[], shared = sharedOf('README.md')): str
 
 describe('the documentation', () => {
   it('has code blocks that compile', () => {
-    // The blocks of docs/testing.md import one another and the tools they are about: `npm run recipes` compiles and runs them.
+    // The blocks of docs/testing.md import one another and the tools they are about: test/packed/recipes.test.ts compiles and runs them.
     const blocks = pages.filter((page) => page !== 'docs/testing.md').flatMap(blocksOf);
     expect(blocks.length).toBeGreaterThan(3);
     expect(compile(blocks)).toBe('');

@@ -69,7 +69,7 @@ type CreateWebhooks = (secret: string, sendMail: () => Promise<void>) => Webhook
 
 const MOUNTS = /\bto[A-Z]\w+\(webhooks\)|webhooks\.receive\(/;
 const HANDLES = /\bnew WebhookHandler\(|\bwebhooks\.on\(/;
-// The blocks of docs/testing.md that are tests are run by their runners: `npm run recipes`.
+// The blocks of docs/testing.md that are tests are run by their runners in test/packed/recipes.test.ts.
 const delivering = PAGES.flatMap(blocksOf).filter(({ code }) => code.includes('export async function check('));
 const blocks = PAGES.flatMap(blocksOf).filter((block) => !/\btest\('|function check\(/.test(block.code));
 const snippets = blocks.filter(({ code }) => MOUNTS.test(code));

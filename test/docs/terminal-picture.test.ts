@@ -1,12 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { drawTerminal, terminalText } from '../../scripts/terminal-picture.ts';
-
-const picture = readFileSync(new URL('../../docs/terminal.svg', import.meta.url), 'utf8');
+import { drawTerminal, terminalText } from './pages/terminal.ts';
 
 it('the terminal picture of the README shows the real output of the commands', async () => {
   const lines = await terminalText();
-  expect(picture).toBe(drawTerminal(lines));
+  await expect(drawTerminal(lines)).toMatchFileSnapshot('../../docs/terminal.svg');
   expect(lines).toEqual(
     expect.arrayContaining(['✓ verified, 1 handler ran', '✓ forgery           forgeries are refused']),
   );

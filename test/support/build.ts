@@ -64,14 +64,6 @@ export async function installPacked(
   return folder;
 }
 
-/** Installs what a fixture's lock file names in a new folder outside of the repository, which the caller removes. */
-export async function installFixture(fixture: string): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'pathfinder-'));
-  for (const file of ['package.json', 'package-lock.json']) cpSync(join(root, fixture, file), join(folder, file));
-  await npm(folder, 'ci');
-  return folder;
-}
-
 function npm(folder: string, ...args: readonly string[]) {
   return execute('npm', [...args, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: folder });
 }

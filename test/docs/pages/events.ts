@@ -1,12 +1,12 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { WEBHOOK_EVENT_TYPES, type WebhookEventType, webhookEventDefinitions } from '@pathfinder/webhooks';
 import { sampleEvent } from '@pathfinder/webhooks/testing';
 import * as z from 'zod';
-import type { EventDefinition } from '../src/events/definition.ts';
+import type { EventDefinition } from '../../../src/events/definition.ts';
 
-const page = fileURLToPath(new URL('../docs/events.md', import.meta.url));
-const MARK = '<!-- From here on the page is made from the schemas: `npm run docs:events` writes it. -->';
+const page = fileURLToPath(new URL('../../../docs/events.md', import.meta.url));
+const MARK = '<!-- From here on the page is made from the schemas: `npm run docs:pages` writes it. -->';
 const WHEN = { id: 'evt_1815', created: 1_709_280_000 };
 
 /** A node of a JSON Schema, as far as events have it. */
@@ -86,5 +86,3 @@ function typeOf({ type, anyOf, items }: Node): string {
 function anchorOf(type: string): string {
   return type.replaceAll('.', '');
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(page, eventsPage());

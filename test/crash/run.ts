@@ -1,8 +1,8 @@
 // `npm run crash -- --minutes 30`: kills, freezes, locks, fills and confuses processes for so long, and counts what it cost.
 import { parseArgs } from 'node:util';
-import type { CrashEngine, Twin } from '../test/crash/engine.ts';
-import { type KillLoopReport, runKillLoop } from '../test/crash/kill-loop.ts';
-import { runPoison, runRace, runShutdown, runZombie } from '../test/crash/races.ts';
+import type { CrashEngine, Twin } from './engine.ts';
+import { type KillLoopReport, runKillLoop } from './kill-loop.ts';
+import { runPoison, runRace, runShutdown, runZombie } from './races.ts';
 
 const ROUND_MS = 60_000;
 const RESTART_EVERY_MS = 5000;
@@ -17,7 +17,7 @@ const { values } = parseArgs({
 });
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new TypeError('--minutes must be a number above 0.');
-const { engine } = (await import(`../test/crash/engines/${values.engine}.ts`)) as { readonly engine: CrashEngine };
+const { engine } = (await import(`./engines/${values.engine}.ts`)) as { readonly engine: CrashEngine };
 const twin = values.twin as Twin | undefined;
 
 const endsAtMs = performance.now() + minutes * 60_000;

@@ -1,16 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { WebhookHandler } from '@pathfinder/webhooks';
 import { toNodeListener } from '@pathfinder/webhooks/node';
-import { run } from '../src/cli/run.ts';
+import { run } from '../../../src/cli/run.ts';
 
-// The picture of the README: what the command line really says to a receiver, drawn as a terminal. `npm run docs:picture`.
-const picture = fileURLToPath(new URL('../docs/terminal.svg', import.meta.url));
+// The picture of the README: what the command line really says to a receiver, drawn as a terminal. `npm run docs:pages`.
 const SECRET = 'whsec_only_for_this_machine';
 const URL_SHOWN = 'http://localhost:3000/webhooks/pathfinder';
 const ID = 'evt_test_1815';
@@ -95,5 +93,3 @@ export function drawTerminal(lines: readonly string[]): string {
 function escapeText(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(picture, drawTerminal(await terminalText()));

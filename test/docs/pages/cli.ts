@@ -1,11 +1,11 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { commandNames } from '../src/cli/program.ts';
-import { run } from '../src/cli/run.ts';
+import { commandNames } from '../../../src/cli/program.ts';
+import { run } from '../../../src/cli/run.ts';
 
-const page = fileURLToPath(new URL('../docs/cli.md', import.meta.url));
-const MARK = '<!-- From here on the page is the help of the commands: `npm run docs:cli` writes it. -->';
+const page = fileURLToPath(new URL('../../../docs/cli.md', import.meta.url));
+const MARK = '<!-- From here on the page is the help of the commands: `npm run docs:pages` writes it. -->';
 const WIDTH = 110;
 
 /** The page of the command line: what somebody wrote, and below it the help of each command. */
@@ -39,5 +39,3 @@ async function helpOf(name: readonly string[]): Promise<string> {
 function fenced(text: string): string {
   return `\`\`\`text\n${text}\n\`\`\``;
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(page, await cliPage());
