@@ -187,6 +187,7 @@ const chosen = STEPS.filter(({ part, what, versions }) => {
   const isDone = rows.some((row) => row.what === what && row.versions === versions && row.commit === commit);
   return positionals.length > 0 ? positionals.includes(part) : !isDone;
 });
+let copied: string | undefined;
 let failed = 0;
 for (const step of chosen) {
   const row = run(step);
@@ -236,8 +237,6 @@ function fixture(name: string): string {
   writeFileSync(join(folder, '.installed'), lock);
   return folder;
 }
-
-let copied: string | undefined;
 
 /** A clone of this commit, with the peers of test/floors in the place of its own. */
 function floorsProject(): string {
