@@ -51,9 +51,10 @@ const { minutes, deliveries } = values;
 const PROOF = { PATHFINDER_PROOF: '1' };
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const peers = { ...manifest.devDependencies, zod: manifest.dependencies.zod };
-const alias = (version = '') => version.replace(/^(?:npm:\S+@|\^)/, '');
+const ALIASES: Readonly<Record<string, string>> = { express4: 'express', hono49: 'hono', 'pg-boss-12': 'pg-boss' };
+const versionOf = (version = '') => version.replace(/^(?:npm:\S+@|\^)/, '');
 const listed = (packages: Readonly<Record<string, string>>, names: readonly string[]) =>
-  names.flatMap((name) => (packages[name] ? `${name.replace(/-?\d+$/, '')} ${alias(packages[name])}` : [])).join(', ');
+  names.flatMap((name) => (packages[name] ? `${ALIASES[name] ?? name} ${versionOf(packages[name])}` : [])).join(', ');
 const own = listed(peers, [...Object.keys(manifest.peerDependencies), 'express4', 'hono49', 'zod']);
 const nodes = Object.entries(runtimes.dependencies).filter(([name]) => name.startsWith('node-'));
 const compilers = Object.keys(applications.devDependencies).flatMap((name) => /^typescript-(.*)/.exec(name)?.[1] ?? []);
@@ -78,8 +79,8 @@ const STEPS: readonly Step[] = [
   ...nodes.map(
     ([node, version]): Step => ({
       part: 'suite',
-      what: `the whole suite on Node.js ${alias(version)}`,
-      versions: `Node.js ${alias(version)}`,
+      what: `the whole suite on Node.js ${versionOf(version)}`,
+      versions: `Node.js ${versionOf(version)}`,
       command: `${vitest} ${SUITE}`,
       node,
       result: TESTS,
@@ -245,9 +246,12 @@ function floorsProject(): string {
   process.once('exit', () => rmSync(String(copied), { recursive: true, force: true }));
   const at = { cwd: copied, stdio: 'ignore' } as const;
   execFileSync('git', ['clone', '--quiet', root, '.'], at);
-  execFileSync('npm', ['ci'], at);
-  const packages = Object.entries(floors.dependencies).map(([name, version]) => `${name}@${version}`);
-  execFileSync('npm', ['install', '--no-save', '--force', ...packages], at);
+  const project = JSON.parse(readFileSync(join(copied, 'package.json'), 'utf8'));
+  // better-sqlite3 is compiled when it is installed.
+  Object.assign(project.allowScripts, { 'better-sqlite3': true });
+  Object.assign(project.devDependencies, floors.dependencies);
+  writeFileSync(join(copied, 'package.json'), JSON.stringify(project));
+  execFileSync('npm', ['install', '--legacy-peer-deps', '--no-audit'], at);
   return copied;
 }
 

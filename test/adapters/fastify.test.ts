@@ -21,9 +21,9 @@ const parsers: readonly Own[] = [
     takes: () => true,
     keepsBytes: true,
     set: (app) =>
-      app.addContentTypeParser('application/json', { parseAs: 'string' }, (_, body, done) =>
-        done(null, { mine: JSON.parse(String(body)) }),
-      ),
+      app.addContentTypeParser('application/json', { parseAs: 'string' }, async (_: unknown, body: string) => ({
+        mine: JSON.parse(body),
+      })),
   },
   {
     name: 'a parser of the application for everything',

@@ -1,8 +1,11 @@
+import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type WebhookDelivery, WebhookError } from '@pathfinder/webhooks';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readNodeDelivery, writeNodeReply } from '../../src/adapters/read-node-body.ts';
 import { bodyOf, sign } from '../support/deliver.ts';
+import { gate } from '../support/receiver.ts';
 import { piecesOf, refused, signed } from './harness.ts';
 import { listenAt } from './listen.ts';
 import { framed, headOf, openRaw, type RawRequest } from './raw-client.ts';
@@ -103,19 +106,36 @@ describe('the bytes of a node:http body', () => {
   });
 });
 
-it('a body that other code starts to read in the same turn is handed to both readers in full', async () => {
-  const taken: Uint8Array[] = [];
-  const outcome = await during(
-    signed(bodyOf()),
-    async (incoming) => {
+describe('a body that other code starts to read in the same turn', () => {
+  /** What the other code and `readNodeDelivery` got of a body, which came with the head or after a while. */
+  async function shared(isJoined: boolean) {
+    const request = signed(bodyOf());
+    const both = gate<readonly unknown[]>();
+    const { url, close } = await listenAt('/', async (incoming, response) => {
+      const taken: Uint8Array[] = [];
       const reading = readNodeDelivery(incoming, LIMITS).catch(code);
       incoming.on('data', (piece) => taken.push(piece));
-      return reading;
-    },
-    [Buffer.concat(framed(signed(bodyOf())))],
-  );
-  if (outcome === 'body_already_parsed') expect(Buffer.concat(taken)).toEqual(bodyOf());
-  else expect((outcome as WebhookDelivery).body).toEqual(bodyOf());
+      await once(incoming, 'end');
+      response.end();
+      both.open([Buffer.concat(taken), await reading]);
+    });
+    onTestFinished(close);
+    const connection = await openRaw(url);
+    onTestFinished(connection.destroy);
+    const head = headOf(url, request);
+    await connection.write(...(isJoined ? [Buffer.concat([head, ...framed(request)])] : [head]));
+    await delay(5);
+    if (!isJoined) await connection.write(...framed(request));
+    return both.promise;
+  }
+
+  it('is read in full by both when it arrives after the head', async () => {
+    expect(await shared(false)).toEqual([bodyOf(), expect.objectContaining({ body: bodyOf() })]);
+  });
+
+  it('is reported as gone when it arrives with the head, and the other code reads it in full', async () => {
+    expect(await shared(true)).toEqual([bodyOf(), 'body_already_parsed']);
+  });
 });
 
 describe('the head of a node:http delivery', () => {
