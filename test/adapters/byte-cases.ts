@@ -48,7 +48,7 @@ const plainCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'hands the handler the exact bytes',
+    name: 'passes the exact bytes to the handler',
     async run({ serve }) {
       const bodies: string[] = [];
       const { send } = await serve({ register: (to) => to.on('*', (_, { rawBody }) => bodies.push(sha256(rawBody))) });
@@ -60,7 +60,7 @@ const plainCases: readonly AdapterCase[] = [
   ...CONTENT_TYPES.map(
     (type) =>
       ({
-        name: `takes the content type ${type ?? 'that is none'}`,
+        name: `accepts the content type ${type ?? '(none)'}`,
         async run({ serve }) {
           const { send } = await serve();
           expect(await send(signed(bodyOf(), { headers: typeLine(type) }))).toEqual(accepted('processed', 1));
@@ -82,7 +82,7 @@ const plainCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'takes one byte order mark, which is part of what is signed',
+    name: 'accepts a byte order mark, which is part of the signed bytes',
     async run({ serve }) {
       const { send, runs } = await serve();
       const marked = Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), bodyOf()]);
@@ -93,7 +93,7 @@ const plainCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'takes no replacement character for the byte that it replaces',
+    name: 'distinguishes a replacement character from the byte that it replaces',
     async run({ serve }) {
       const { send, runs } = await serve();
       const [before = '', after = ''] = bodyOf().toString().split('ada@');
@@ -110,7 +110,7 @@ const plainCases: readonly AdapterCase[] = [
 
 const pathCases: readonly AdapterCase[] = [
   {
-    name: 'verifies on every spelling of its path that the router takes',
+    name: 'verifies on every spelling of its path that the router accepts',
     async run({ serve }) {
       const served = await serve();
       const { pathname, host } = new URL(served.url);
@@ -182,7 +182,7 @@ function setEnvironment(environment: string | undefined): void {
 
 function parserCase({ name, takes, keepsBytes }: ParserTrait): AdapterCase {
   return {
-    name: `behind ${name}: takes the bytes, or says at once that they are gone`,
+    name: `behind ${name}: uses the bytes, or reports at once that they are gone`,
     async run({ serve }) {
       for (const type of CONTENT_TYPES) {
         const { send, runs, log } = await serve({ parser: name });

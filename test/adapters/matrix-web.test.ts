@@ -16,7 +16,7 @@ describe.each<readonly [what: string, reader: Broken, caught: readonly string[]]
   [
     'reads text',
     async (webhooks, request) => answer(await receive(webhooks, request, Buffer.from(await request.text()))),
-    ['takes no replacement character for the byte that it replaces', 'verifies any bytes in any pieces'],
+    ['distinguishes a replacement character from the byte that it replaces', 'verifies any bytes in any pieces'],
   ],
   [
     'drops the byte order mark',
@@ -25,7 +25,7 @@ describe.each<readonly [what: string, reader: Broken, caught: readonly string[]]
       const marked = bytes.subarray(0, 3).equals(Buffer.from([0xef, 0xbb, 0xbf]));
       return answer(await receive(webhooks, request, marked ? bytes.subarray(3) : bytes));
     },
-    ['takes one byte order mark, which is part of what is signed'],
+    ['accepts a byte order mark, which is part of the signed bytes'],
   ],
   [
     'has no limit',
@@ -34,7 +34,7 @@ describe.each<readonly [what: string, reader: Broken, caught: readonly string[]]
       for await (const piece of request.body ?? []) pieces.push(piece);
       return answer(await receive(webhooks, request, Buffer.concat(pieces)));
     },
-    ['cuts off a refused sender that goes on beyond the deadline'],
+    ['disconnects a rejected sender that continues beyond the deadline'],
   ],
   [
     'has no deadline',
@@ -45,8 +45,8 @@ describe.each<readonly [what: string, reader: Broken, caught: readonly string[]]
         admit: webhooks.admit.bind(webhooks),
       })(request),
     [
-      'answers 408 to a sender that goes silent, and then cuts it off',
-      'answers 408 to a sender that drips, since the deadline is for the whole',
+      'responds 408 to a sender that goes silent and then disconnects it',
+      'responds 408 to a slow sender, since the deadline covers the whole body',
     ],
   ],
   [
@@ -55,13 +55,16 @@ describe.each<readonly [what: string, reader: Broken, caught: readonly string[]]
       const parsed = JSON.stringify(await request.json());
       return answer(await receive(webhooks, request, Buffer.from(parsed)));
     },
-    ['hands the handler the exact bytes', 'answers 202 once the queue has the exact bytes, which a worker then runs'],
+    [
+      'passes the exact bytes to the handler',
+      'responds 202 once the queue has the exact bytes, which a worker then runs',
+    ],
   ],
   [
     'reads before it looks at the head',
     async (webhooks, request) =>
       answer(await receive(webhooks, request, Buffer.from(await request.clone().arrayBuffer()))),
-    ['refuses by the head alone, before the body comes'],
+    ['rejects by the head alone before the body arrives'],
   ],
 ])('a broken reader of web requests that %s', (_, reader, caught) => {
   const mount: Mount = (webhooks) =>

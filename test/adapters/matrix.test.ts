@@ -21,7 +21,10 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       const parsed = JSON.stringify(JSON.parse(String(await bytesOf(request))));
       write(response, await receive(webhooks, request, Buffer.from(parsed)));
     },
-    ['hands the handler the exact bytes', 'answers 202 once the queue has the exact bytes, which a worker then runs'],
+    [
+      'passes the exact bytes to the handler',
+      'responds 202 once the queue has the exact bytes, which a worker then runs',
+    ],
   ],
   [
     'reads text',
@@ -29,7 +32,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       const text = (await bytesOf(request)).toString();
       write(response, await receive(webhooks, request, Buffer.from(text)));
     },
-    ['takes no replacement character for the byte that it replaces', 'verifies any bytes in any pieces'],
+    ['distinguishes a replacement character from the byte that it replaces', 'verifies any bytes in any pieces'],
   ],
   [
     'drops the byte order mark',
@@ -37,7 +40,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       const text = new TextDecoder().decode(await bytesOf(request));
       write(response, await receive(webhooks, request, Buffer.from(text)));
     },
-    ['takes one byte order mark, which is part of what is signed'],
+    ['accepts a byte order mark, which is part of the signed bytes'],
   ],
   [
     'heeds the charset',
@@ -56,11 +59,11 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       write(response, await receive(webhooks, request, body));
     },
     [
-      'processes a delivery, and answers its duplicate without running it',
-      'answers a missing, a malformed and a wrong signature alike, and runs nothing',
-      'verifies on every spelling of its path that the router takes',
-      'heeds no signature that comes as a trailer',
-      'takes the content type text/plain',
+      'processes a delivery and responds to its duplicate without running it',
+      'responds identically to a missing, a malformed and a wrong signature and runs nothing',
+      'verifies on every spelling of its path that the router accepts',
+      'ignores a signature in a trailer',
+      'accepts the content type text/plain',
     ],
   ],
   [
@@ -70,7 +73,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       if (request.url !== PATH) request.headers['x-pathfinder-signature'] = sign(body);
       write(response, await receive(webhooks, request, body));
     },
-    ['verifies on every spelling of its path that the router takes'],
+    ['verifies on every spelling of its path that the router accepts'],
   ],
   [
     'takes the first of several signatures',
@@ -79,7 +82,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       if (first !== undefined) request.headers['x-pathfinder-signature'] = first;
       write(response, await receive(webhooks, request, await bytesOf(request)));
     },
-    ['refuses a signature header that comes twice, good ones or bad'],
+    ['rejects a repeated signature header, valid or not'],
   ],
   [
     'takes a signature from the trailers',
@@ -88,7 +91,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       Object.assign(request.headers, request.trailers);
       write(response, await receive(webhooks, request, body));
     },
-    ['heeds no signature that comes as a trailer'],
+    ['ignores a signature in a trailer'],
   ],
   [
     'inflates',
@@ -98,7 +101,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       if (zipped) delete request.headers['content-encoding'];
       write(response, await receive(webhooks, request, zipped ? gunzipSync(body) : body));
     },
-    ['refuses compressed bodies, a bomb too, as they are'],
+    ['rejects compressed bodies, including a bomb, without inflating them'],
   ],
   [
     'adds to the reply',
@@ -106,7 +109,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       response.setHeader('etag', '"1"');
       write(response, await receive(webhooks, request, await bytesOf(request)));
     },
-    ['acknowledges an event that nobody handles, of a known or a new type', 'refuses in the documented order'],
+    ['acknowledges an unhandled event of a known or a new type', 'rejects in the documented order'],
   ],
   [
     'answers a handler that failed with its error',
@@ -114,10 +117,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       const { status, headers, body } = await receive(webhooks, request, await bytesOf(request));
       write(response, { status, headers, body: status === 500 ? 'Error: the password is hunter2' : body });
     },
-    [
-      'echoes nothing of a request, and nothing of the secret',
-      "shows nothing of a handler's error with NODE_ENV unset",
-    ],
+    ['echoes nothing of a request or of the secret', "shows nothing of a handler's error with NODE_ENV unset"],
   ],
   [
     'answers methods with success',
@@ -125,7 +125,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       if (request.method === 'POST') return toNodeListener(webhooks)(request, response);
       return write(response, { status: 204, headers: {}, body: '' });
     },
-    ['answers 405 to OPTIONS, whatever else is wrong with it, and does not wait for its body'],
+    ['responds 405 to OPTIONS, whatever else is wrong with it, without waiting for its body'],
   ],
   [
     'waits for the body whatever the head says',
@@ -133,8 +133,8 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       write(response, await receive(webhooks, request, await bytesOf(request)));
     },
     [
-      'refuses by the head alone, before the body comes',
-      'answers 408 to a sender that goes silent, and then cuts it off',
+      'rejects by the head alone before the body arrives',
+      'responds 408 to a sender that goes silent and then disconnects it',
     ],
   ],
   [
@@ -144,8 +144,8 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       await receive(webhooks, request, await bytesOf(request).catch(() => Buffer.alloc(0)));
     },
     [
-      'answers 408 to a sender that drips, since the deadline is for the whole',
-      'answers 405 to GET, whatever else is wrong with it, and does not wait for its body',
+      'responds 408 to a slow sender, since the deadline covers the whole body',
+      'responds 405 to GET, whatever else is wrong with it, without waiting for its body',
     ],
   ],
   [
@@ -154,7 +154,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       response.shouldKeepAlive = false;
       toNodeListener(webhooks)(request, response);
     },
-    ['lets a refused sender finish 8 MB and use the connection again', 'takes several deliveries on one connection'],
+    ['lets a rejected sender finish 8 MB and reuse the connection', 'accepts several deliveries on one connection'],
   ],
   [
     'makes up again what a parser took',
@@ -162,7 +162,7 @@ describe.each<readonly [what: string, adapter: Broken, caught: readonly string[]
       const { 'content-length': length } = request.headers;
       write(response, await receive(webhooks, request, Buffer.alloc(Number(length), ' ')));
     },
-    ['behind a parser: takes the bytes, or says at once that they are gone'],
+    ['behind a parser: uses the bytes, or reports at once that they are gone'],
   ],
 ])('a broken adapter that %s', (_, adapter, caught) => {
   const mount: Mount = (webhooks) =>

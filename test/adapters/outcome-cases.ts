@@ -26,7 +26,7 @@ export function outcomeCases(traits: AdapterTraits): readonly AdapterCase[] {
 
 const verifiedCases: readonly AdapterCase[] = [
   {
-    name: 'processes a delivery, and answers its duplicate without running it',
+    name: 'processes a delivery and responds to its duplicate without running it',
     async run({ serve }) {
       const { send, runs } = await serve();
       expect(await send(forged(bodyOf()))).toEqual(refused('invalid_signature'));
@@ -36,7 +36,7 @@ const verifiedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'counts the handlers that ran, and those that failed',
+    name: 'counts the handlers that ran and those that failed',
     async run({ serve }) {
       const { send } = await serve({
         register: (webhooks) =>
@@ -49,7 +49,7 @@ const verifiedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'acknowledges an event that nobody handles, of a known or a new type',
+    name: 'acknowledges an unhandled event of a known or a new type',
     async run({ serve }) {
       const { send } = await serve({ register: (webhooks) => webhooks.on('user.deleted', () => undefined) });
       expect(await send(signed(bodyOf()))).toEqual(accepted('unhandled'));
@@ -57,7 +57,7 @@ const verifiedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 202 once the queue has the exact bytes, which a worker then runs',
+    name: 'responds 202 once the queue has the exact bytes, which a worker then runs',
     async run({ serve }) {
       const queue = inTestQueue();
       const { send, webhooks, runs } = await serve({ queue });
@@ -73,7 +73,7 @@ const verifiedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 503 while another process has the event, and the outcome once that gave it back',
+    name: 'responds 503 while another process has the event, and the outcome once it is released',
     async run({ serve }) {
       const store = memoryStore();
       const { send, runs } = await serve({ store });
@@ -85,7 +85,7 @@ const verifiedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 409 for a known id with other bytes, and does not run it',
+    name: 'responds 409 for a known id with a different body and does not run it',
     async run({ serve }) {
       const { send, runs } = await serve();
       expect(await send(signed(bodyOf()))).toEqual(accepted('processed', 1));
@@ -94,7 +94,7 @@ const verifiedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 500 for a handler that failed, and runs it again on the next delivery',
+    name: 'responds 500 when a handler failed and runs it again on the next delivery',
     async run({ serve }) {
       let left = 1;
       const { send } = await serve({
@@ -111,7 +111,7 @@ const verifiedCases: readonly AdapterCase[] = [
 
 const refusedCases: readonly AdapterCase[] = [
   {
-    name: 'answers a missing, a malformed and a wrong signature alike, and runs nothing',
+    name: 'responds identically to a missing, a malformed and a wrong signature and runs nothing',
     async run({ serve }) {
       const { send, runs } = await serve();
       const body = bodyOf();
@@ -138,7 +138,7 @@ const refusedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 400 for what is signed and no event, without a word of it',
+    name: 'responds 400 to signed bytes that are not an event, without quoting them',
     async run({ serve }) {
       const { send, runs } = await serve();
       const bodies = {
@@ -166,7 +166,7 @@ const refusedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 400 for an event that is too old or too new',
+    name: 'responds 400 to an event that is too old or too new',
     async run({ serve }) {
       const { send, runs } = await serve({ maxAgeSeconds: 60, now: () => 1_709_280_000_000 });
       expect(await send(signed(bodyOf({ created: 1_709_279_939 })))).toEqual(refused('too_old'));
@@ -177,7 +177,7 @@ const refusedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 422 for data beside its schema, where that is to be refused',
+    name: 'responds 422 to data that departs from its schema when validation rejects it',
     async run({ serve }) {
       const strict = await serve({ validation: 'reject' });
       expect(await strict.send(signed(bodyOf({ data: {} })))).toEqual(refused('invalid_data'));
@@ -187,7 +187,7 @@ const refusedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 413 for a body too large, announced or not, and takes the largest that is allowed',
+    name: 'responds 413 to an oversized body, announced or not, and accepts one at the limit',
     async run({ serve }) {
       const { send, runs, webhooks } = await serve({ maxBodyBytes: 1000 });
       const most = Buffer.concat([bodyOf(), Buffer.alloc(1000, ' ')]).subarray(0, 1000);
@@ -201,7 +201,7 @@ const refusedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 415 for a body with an encoding, and inflates nothing',
+    name: 'responds 415 to an encoded body and inflates nothing',
     async run({ serve }) {
       const { send, runs } = await serve();
       const encodings = ['gzip', 'br', 'deflate', 'identity, gzip', 'x'];
@@ -216,7 +216,7 @@ const refusedCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'refuses in the documented order',
+    name: 'rejects in the documented order',
     async run({ serve }) {
       const { send } = await serve({ maxBodyBytes: 1000 });
       const large = { pieces: [Buffer.alloc(1001, ' ')] };
@@ -231,7 +231,7 @@ const refusedCases: readonly AdapterCase[] = [
 
 const unavailableCases: readonly AdapterCase[] = [
   {
-    name: 'answers 503 with the store, the queue or the secret out of reach',
+    name: 'responds 503 when the store, the queue or the secret is unavailable',
     async run({ serve }) {
       const broken = [
         ['store_unavailable', { store: storeWith({ claim: down }) }],
@@ -249,7 +249,7 @@ const unavailableCases: readonly AdapterCase[] = [
 
 function methodCases({ methodsOfTheRouter = [] }: AdapterTraits): readonly AdapterCase[] {
   return METHODS.filter((method) => !methodsOfTheRouter.includes(method)).map((method) => ({
-    name: `answers 405 to ${method}, whatever else is wrong with it, and does not wait for its body`,
+    name: `responds 405 to ${method}, whatever else is wrong with it, without waiting for its body`,
     async run({ serve }) {
       const { send, open, url, runs } = await serve();
       const allowed = refused('method_not_allowed');

@@ -12,7 +12,7 @@ const DRIP_MS = 20;
 /** What only a socket can send. */
 export const wireCases: readonly AdapterCase[] = [
   {
-    name: 'reads a body in pieces of one byte, cut inside characters too',
+    name: 'reads a body in pieces of one byte, split within characters',
     async run({ serve }) {
       const names: unknown[] = [];
       const { send } = await serve({ register: (webhooks) => webhooks.on('user.created', (e) => names.push(e.data)) });
@@ -26,7 +26,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'takes several deliveries on one connection',
+    name: 'accepts several deliveries on one connection',
     async run({ serve }) {
       const { open, url } = await serve();
       const connection = await open();
@@ -39,7 +39,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'takes a body without a length for an empty one',
+    name: 'treats a request without a length as an empty body',
     async run({ serve }) {
       const { send, runs } = await serve();
       expect(await send(signed(bodyOf(), { pieces: [], framing: 'none' }))).toEqual(refused('invalid_signature'));
@@ -47,7 +47,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'never processes a body whose length is a lie',
+    name: 'never processes a body with a wrong Content-Length',
     async run({ serve }) {
       const { send, runs } = await serve({ bodyTimeoutMs: 100 });
       const body = bodyOf();
@@ -74,7 +74,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'refuses a signature header that comes twice, good ones or bad',
+    name: 'rejects a repeated signature header, valid or not',
     async run({ serve }) {
       const { send, runs } = await serve();
       const [good, bad] = [sign(bodyOf()), sign(bodyOf(), 'a guess')];
@@ -92,7 +92,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'accepts of all signature headers of up to 200 characters the one of 71',
+    name: 'accepts only 71 characters among signature headers of up to 200',
     async run({ serve }) {
       const { open, url, runs } = await serve();
       const connection = await open();
@@ -108,7 +108,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'refuses every byte from 0x80 to 0xff in a signature header',
+    name: 'rejects every byte from 0x80 to 0xff in a signature header',
     async run({ serve }) {
       const { open, url, runs } = await serve();
       const connection = await open();
@@ -123,7 +123,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'never processes headers with NUL, bare CR or folding, nor oversized ones',
+    name: 'never processes headers with NUL, bare CR or folding, or oversized ones',
     async run({ serve }) {
       const { send, runs } = await serve();
       const good = sign(bodyOf());
@@ -136,7 +136,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'heeds no signature that comes as a trailer',
+    name: 'ignores a signature in a trailer',
     async run({ serve }) {
       const { send, runs } = await serve();
       const headers: HeaderLine[] = [['trailer', 'x-pathfinder-signature']];
@@ -148,7 +148,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'is not moved by 300 senders that leave in the middle of their body',
+    name: 'survives 300 senders that disconnect in the middle of their body',
     async run({ serve }) {
       const faults: unknown[] = [];
       const note = (fault: unknown) => void faults.push(fault);
@@ -169,7 +169,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'finishes a handler whose sender has left, and answers the duplicate',
+    name: 'finishes a handler whose sender has disconnected, and responds to the duplicate',
     async run({ serve }) {
       const signals = new EventEmitter();
       const served = await serve({
@@ -191,7 +191,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 408 to a sender that goes silent, and then cuts it off',
+    name: 'responds 408 to a sender that goes silent and then disconnects it',
     waits: true,
     async run({ serve }) {
       const { open, url, runs } = await serve({ bodyTimeoutMs: 100 });
@@ -203,7 +203,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'answers 408 to a sender that drips, since the deadline is for the whole',
+    name: 'responds 408 to a slow sender, since the deadline covers the whole body',
     waits: true,
     async run({ serve }) {
       const { open, url, runs } = await serve({ bodyTimeoutMs: 150 });
@@ -219,7 +219,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'serves others while 100 senders are slow',
+    name: 'serves other senders while 100 are slow',
     async run({ serve }) {
       const { open, url, send } = await serve();
       const slow = await Promise.all(Array.from({ length: 100 }, open));
@@ -229,7 +229,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'refuses by the head alone, before the body comes',
+    name: 'rejects by the head alone before the body arrives',
     async run({ serve }) {
       const { open, url } = await serve({ maxBodyBytes: 1000 });
       const refusals = [
@@ -246,7 +246,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'lets a refused sender finish 8 MB and use the connection again',
+    name: 'lets a rejected sender finish 8 MB and reuse the connection',
     async run({ serve }) {
       for (const framing of ['length', 'chunked'] as const) {
         const { open, url, runs } = await serve({ maxBodyBytes: 1000 });
@@ -266,7 +266,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'cuts off a refused sender that goes on beyond the deadline',
+    name: 'disconnects a rejected sender that continues beyond the deadline',
     waits: true,
     async run({ serve }) {
       const { open, url } = await serve({ maxBodyBytes: 1000, bodyTimeoutMs: 100 });
@@ -279,7 +279,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'takes a body after Expect: 100-continue',
+    name: 'accepts a body after Expect: 100-continue',
     async run({ serve }) {
       const { open, url } = await serve();
       const connection = await open();
@@ -291,7 +291,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'refuses compressed bodies, a bomb too, as they are',
+    name: 'rejects compressed bodies, including a bomb, without inflating them',
     async run({ serve }) {
       const { send, runs } = await serve();
       const headers: HeaderLine[] = [['content-encoding', 'gzip']];
@@ -304,7 +304,7 @@ export const wireCases: readonly AdapterCase[] = [
     },
   },
   {
-    name: 'echoes nothing of a request, and nothing of the secret',
+    name: 'echoes nothing of a request or of the secret',
     async run({ serve }) {
       const { send } = await serve({
         maxBodyBytes: 2000,
