@@ -39,7 +39,6 @@ const AREAS = {
 };
 const area = process.env.MUTATED ?? 'core';
 
-/** @type {import('@stryker-mutator/api/core').PartialStrykerOptions} */
 export default {
   testRunner: 'vitest',
   mutate: AREAS[area],

@@ -21,7 +21,7 @@ beforeAll(async () => {
 }, 600_000);
 afterAll(async () => {
   for (const server of servers.values()) await server.close();
-  if (MAJOR !== '16') applications.remove();
+  if (MAJOR !== '16') applications?.remove();
 });
 
 describe.each(ROUTERS)(`next start ${MAJOR}, %s`, (router) => {
@@ -46,8 +46,11 @@ describe.each(ROUTERS)(`next start ${MAJOR}, %s`, (router) => {
   }, 60_000);
 });
 
-describe(`next start ${MAJOR} with after()`, () => {
-  it('drains the queue after the response', async () => {
+// Next 15.0 has neither `after` nor a limit for the bodies that its proxy copies.
+const isFloor = MAJOR.endsWith('floor');
+
+if (!isFloor) {
+  it(`next start ${MAJOR} with after() drains the queue after the response`, { timeout: 60_000 }, async () => {
     const { origin, printed, stop } = await start(applications.folderOf('app-router'), {
       PATHFINDER_WEBHOOK_SECRET: SECRET,
     });
@@ -55,8 +58,8 @@ describe(`next start ${MAJOR} with after()`, () => {
     expect((await sendRaw(`${origin}/webhooks/queued`, forged(bodyOf()))).status).toBe(401);
     expect((await sendRaw(`${origin}/webhooks/queued`, signed(bodyOf()))).status).toBe(202);
     await vi.waitFor(() => expect(printed()).toContain('drained evt_1'), 5000);
-  }, 60_000);
-});
+  });
+}
 
 it(`next ${MAJOR} pages router without bodyParser: false logs what is missing`, async () => {
   const { run, log, send } = await servedAt('pages-router', 'parsed');
@@ -68,13 +71,16 @@ it(`next ${MAJOR} pages router without bodyParser: false logs what is missing`, 
   ]);
 });
 
-describe.each(ROUTERS)(`next ${MAJOR} behind its proxy, %s`, (router) => {
+// Next 15.0 runs the middleware of only one application in a process.
+describe.each(isFloor ? ROUTERS.slice(0, 1) : ROUTERS)(`next ${MAJOR} behind its proxy, %s`, (router) => {
   it('accepts a body that the proxy left whole', async () => {
     const { run, send } = await servedAt(router, 'proxied');
     expect(await send(signed(bodyOf()))).toEqual(accepted('processed', 1));
     expect(await send(forged(bodyOf({ id: 'evt_2' })))).toEqual(refused('invalid_signature'));
     expect(run).toEqual(['evt_1']);
   });
+
+  if (isFloor) return;
 
   it('reports a body that the proxy truncated and how to exclude the route', async () => {
     const { run, log, send } = await servedAt(router, 'proxied');
