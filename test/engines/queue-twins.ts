@@ -20,7 +20,7 @@ export interface Twin {
 export const queueTwins: readonly Twin[] = [
   {
     fault: 'acknowledges before it commits',
-    breaks: 'what was acknowledged is there at once for another instance, all of a burst',
+    breaks: 'every acknowledged event of a burst is visible to another instance at once',
     onFile: true,
     spoil: (queue) =>
       withEnqueue(queue, async (delivery) => {
@@ -30,19 +30,19 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'takes what came a moment later for a copy',
-    breaks: 'of one id with different bytes at two instances at the same time one is taken, and only its bytes run',
+    breaks: 'one of two bodies that arrive concurrently under one id at two instances is accepted, and only it runs',
     onFile: true,
     spoil: (queue) => withEnqueue(queue, async (delivery) => duplicateFor('conflict', await queue.enqueue(delivery))),
   },
   {
     fault: 'keeps what it accepted in memory until it is closed',
-    breaks: 'what was acknowledged is there after the queue was closed and opened again',
+    breaks: 'acknowledged events survive closing and reopening the queue',
     onFile: true,
     spoil: (queue) => withEnqueue(queue, async () => 'accepted'),
   },
   {
     fault: 'accepts copies as events of their own',
-    breaks: 'copies that come at the same time are one event',
+    breaks: 'copies that arrive concurrently are one event',
     spoil: (queue) =>
       withEnqueue(queue, async (delivery) => {
         await queue.enqueue({ ...delivery, key: `${delivery.key} ${Math.random()}` });
@@ -60,12 +60,12 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'does not look at the bytes of a known id',
-    breaks: 'other bytes under an id that waits, runs or is done are a conflict, and never run',
+    breaks: 'a different body under a waiting, running or completed id is a conflict and never runs',
     spoil: (queue) => withEnqueue(queue, async (delivery) => duplicateFor('conflict', await queue.enqueue(delivery))),
   },
   {
     fault: 'replaces the bytes of a dead letter',
-    breaks: 'other bytes under an id that is dead are a conflict, and leave the dead letter as it is',
+    breaks: 'a different body under a dead id is a conflict and does not change the dead letter',
     spoil: (queue) =>
       withEnqueue(queue, async (delivery) => {
         await queue.deadLetters.discard([{ id: delivery.eventId }]);
@@ -83,7 +83,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'keeps JSON and not bytes',
-    breaks: 'a handler gets the bytes that were signed, whatever becomes of the buffer they came in',
+    breaks: 'a handler receives the signed bytes even if the caller reuses their buffer',
     spoil: (queue) =>
       withEnqueue(queue, (delivery) => {
         const body = Buffer.from(JSON.stringify(JSON.parse(Buffer.from(delivery.body).toString())));
@@ -92,17 +92,17 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'forgets the tenant',
-    breaks: 'one id of two tenants is two events, each with its tenant',
+    breaks: 'the same id of two tenants is two events, each with its tenant',
     spoil: (queue) => withEnqueue(queue, ({ tenant: _, ...delivery }) => queue.enqueue(delivery)),
   },
   {
     fault: 'gives up after the first failure',
-    breaks: 'a handler that fails runs again by the retry policy, until it succeeds',
+    breaks: 'a failed handler is retried by the policy until it succeeds',
     spoil: (queue) => withOutcome(queue, (outcome) => (outcome.kind === 'retry' ? { kind: 'done' } : outcome)),
   },
   {
     fault: 'loses what is dead',
-    breaks: 'an event is dead after as many failures as the policy has attempts, and does not run again',
+    breaks: 'an event is dead after the attempts of the policy and does not run again',
     spoil: (queue) => withOutcome(queue, (outcome) => (outcome.kind === 'dead' ? { kind: 'done' } : outcome)),
   },
   {
@@ -115,7 +115,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'waits for a retry with its worker',
-    breaks: 'a RetryAfterError is waited for, and holds nobody else up',
+    breaks: 'a RetryAfterError delays its event without delaying others',
     spoil: (queue) =>
       withWork(queue, (work) => async (...run) => {
         const outcome = await work(...run);
@@ -126,13 +126,12 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'never runs an event again',
-    breaks: 'of several handlers only the one that failed runs again, and its steps are remembered',
+    breaks: 'only the failed one of several handlers runs again, and its steps are remembered',
     spoil: (queue) => withOutcome(queue, () => ({ kind: 'done' })),
   },
   {
     fault: 'counts what is done as running',
-    breaks:
-      'an event that no handler matches is kept with its bytes, apart from what failed, and runs when it is replayed',
+    breaks: 'an unhandled event is kept with its bytes apart from failed ones, and runs when it is replayed',
     spoil: (queue) => ({
       ...queue,
       stats: async () => ({ ...(await queue.stats()), active: 1 }),
@@ -140,14 +139,12 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'loses what no handler matches',
-    breaks:
-      'an event that no handler matches is kept with its bytes, apart from what failed, and runs when it is replayed',
+    breaks: 'an unhandled event is kept with its bytes apart from failed ones, and runs when it is replayed',
     spoil: (queue) => withOutcome(queue, (outcome) => (outcome.kind === 'unhandled' ? { kind: 'done' } : outcome)),
   },
   {
     fault: 'lists what no handler matches with what failed',
-    breaks:
-      'an event that no handler matches is kept with its bytes, apart from what failed, and runs when it is replayed',
+    breaks: 'an unhandled event is kept with its bytes apart from failed ones, and runs when it is replayed',
     spoil: (queue) =>
       withLetters(queue, {
         list: async (query) => [
@@ -158,7 +155,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'swallows the redelivery of what no handler matched',
-    breaks: 'an event without a handler that is delivered again is queued again',
+    breaks: 'an unhandled event that is delivered again is queued again',
     spoil: (queue) =>
       withEnqueue(queue, async (delivery) => {
         const letter = await queue.deadLetters.get({ id: delivery.eventId });
@@ -167,8 +164,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'forgets which handlers failed for good',
-    breaks:
-      'a handler that failed for good does not run again beside one that is retried, but when its event is replayed',
+    breaks: 'a handler that failed for good runs again only on a replay, even while another handler is retried',
     spoil: (queue) => ({
       ...queue,
       store: {
@@ -182,27 +178,27 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'never comes back to what failed',
-    breaks: 'a schema that does not answer keeps no place for ever: its event fails, and others run',
+    breaks: 'a schema that never responds fails its event and blocks no other',
     spoil: (queue) => withOutcome(queue, (outcome) => (outcome.kind === 'retry' ? { ...outcome, inMs: 1e9 } : outcome)),
   },
   {
     fault: 'runs handlers in the context of whoever started its workers',
-    breaks: "a handler runs in no caller's context, whoever delivered the event or woke the worker",
+    breaks: 'a handler runs outside the async context of the request that delivered the event or woke the worker',
     spoil: (queue) => withWork(queue, (work) => AsyncResource.bind(work)),
   },
   {
     fault: 'runs one event at a time',
-    breaks: 'as many events run at a time as it is told, and no more',
+    breaks: 'events run with exactly the requested concurrency',
     spoil: (queue) => ({ ...queue, start: (work) => queue.start(work, { concurrency: 1 }) }),
   },
   {
     fault: 'runs more events at a time than it is told',
-    breaks: 'as many events run at a time as it is told, and no more',
+    breaks: 'events run with exactly the requested concurrency',
     spoil: (queue) => ({ ...queue, start: (work) => queue.start(work, { concurrency: 5 }) }),
   },
   {
     fault: 'takes a wait for a failure',
-    breaks: 'events of one lane run one at a time, and waiting for it is no failure',
+    breaks: 'events of one lane run one at a time, and waiting is not a failure',
     spoil: (queue) =>
       withWork(queue, (work) => async (delivery, attempt, signal) => {
         const outcome = await work(delivery, attempt, signal);
@@ -211,7 +207,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'holds a slot for each event that waits for its lane',
-    breaks: 'events of a hot lane stand in line: each is claimed once, in order, and others run meanwhile',
+    breaks: 'events of a busy lane are claimed once each, in order, while other events run',
     spoil: (queue) =>
       withWork(queue, (work) => (delivery, attempt, signal) => {
         return work(delivery, attempt, signal, { leave() {}, async enter() {} });
@@ -219,17 +215,17 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'sends each event away whose lane is taken',
-    breaks: 'events of a hot lane stand in line: each is claimed once, in order, and others run meanwhile',
+    breaks: 'events of a busy lane are claimed once each, in order, while other events run',
     spoil: (queue) => withWork(queue, (work) => (delivery, attempt, signal) => work(delivery, attempt, signal)),
   },
   {
     fault: 'has no dead letter for what its process died of',
-    breaks: 'a payload that takes its process down each time is dead in the end, and its neighbour is done',
+    breaks: 'a payload that crashes its process every time ends as a dead letter, and other events complete',
     spoil: (queue) => withLetters(queue, { get: async () => undefined }),
   },
   {
     fault: 'runs each event on every instance',
-    breaks: 'two instances share the work, and each event is run by one of them',
+    breaks: 'two instances share the work, and each event runs on one of them',
     onFile: true,
     spoil: (queue) =>
       withWork(queue, (work) => async (...run) => {
@@ -239,7 +235,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'keeps the signature with a dead letter',
-    breaks: 'a dead letter has all that is known of its event, and no signature',
+    breaks: 'a dead letter holds everything known about its event except the signature',
     spoil: (queue) =>
       withEnqueue(queue, (delivery) => {
         return queue.enqueue({ ...delivery, headers: { ...delivery.headers, 'x-pathfinder-signature': 'sha256=00' } });
@@ -247,12 +243,12 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'lists dead letters without a filter',
-    breaks: 'dead letters are listed oldest failure first, by type, pattern, tenant, time and number',
+    breaks: 'dead letters are listed oldest failure first and filtered by type, pattern, tenant, time and count',
     spoil: (queue) => withLetters(queue, { list: () => queue.deadLetters.list() }),
   },
   {
     fault: 'names dead letters by tenant and id, joined',
-    breaks: 'a dead letter is named by its key or by its event, and no two share a name',
+    breaks: 'a dead letter is addressed unambiguously by its key or by its event',
     spoil: (queue) =>
       withLetters(queue, {
         get: async (address) => {
@@ -263,7 +259,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'counts a letter as often as it is named',
-    breaks: 'a dead letter is named by its key or by its event, and no two share a name',
+    breaks: 'a dead letter is addressed unambiguously by its key or by its event',
     spoil: (queue) =>
       withLetters(queue, {
         discard: async (addresses) => ((await queue.deadLetters.discard(addresses)) > 0 ? addresses.length : 0),
@@ -271,7 +267,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'gives the name of what is gone to another',
-    breaks: 'the key of a dead letter that is gone is that of no other event',
+    breaks: 'the key of a deleted dead letter is never reused',
     spoil: (queue) =>
       withLetters(queue, {
         get: async (address) =>
@@ -280,12 +276,12 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'takes anything for a name',
-    breaks: 'what is no address and no filter is refused before anything is written, and fails nobody else',
+    breaks: 'an invalid address or filter is rejected before anything is written',
     spoil: (queue) => withLetters(queue, { get: (address) => queue.deadLetters.get(address).catch(() => undefined) }),
   },
   {
     fault: 'discards what it can before it refuses the rest',
-    breaks: 'what is no address and no filter is refused before anything is written, and fails nobody else',
+    breaks: 'an invalid address or filter is rejected before anything is written',
     spoil: (queue) =>
       withLetters(queue, {
         discard: async (addresses) => {
@@ -297,7 +293,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'always clears the steps',
-    breaks: 'a replay that keeps the steps runs only what had failed',
+    breaks: 'a replay that keeps the steps runs only failed handlers',
     spoil: (queue) =>
       withLetters(queue, {
         replay: (which, options) => queue.deadLetters.replay(which, { ...options, steps: 'clear' }),
@@ -313,37 +309,37 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'says that it replayed, and does not',
-    breaks: 'a replay gives an event all its attempts again, and its exact bytes',
+    breaks: 'a replay runs the exact bytes of an event with all its attempts',
     spoil: (queue) => withLetters(queue, { replay: async () => 1 }),
   },
   {
     fault: 'replays everything',
-    breaks: 'a replay by filter takes what the filter lists; what is not dead is not replayed',
+    breaks: 'a replay by filter replays exactly the dead letters that the filter lists',
     spoil: (queue) => withLetters(queue, { replay: () => queue.deadLetters.replay({}) }),
   },
   {
     fault: 'replays as fast as it can',
-    breaks: 'a replay keeps to the rate that it is told, and ends with its signal',
+    breaks: 'a replay respects its rate and stops when its signal aborts',
     spoil: (queue) => withLetters(queue, { replay: (which) => queue.deadLetters.replay(which) }),
   },
   {
     fault: 'keeps what was discarded',
-    breaks: 'what is discarded is gone, and is an event to run when it is delivered again',
+    breaks: 'a discarded event is deleted and runs when it is delivered again',
     spoil: (queue) => withLetters(queue, { discard: async () => 1 }),
   },
   {
     fault: 'stops without waiting',
-    breaks: 'stopping waits for what runs, and takes nothing new',
+    breaks: 'stopping waits for running events and takes no new ones',
     spoil: (queue) => ({ ...queue, stop: async () => void queue.stop({ timeoutMs: 10_000 }) }),
   },
   {
     fault: 'does not stop',
-    breaks: 'stopping waits for what runs, and takes nothing new',
+    breaks: 'stopping waits for running events and takes no new ones',
     spoil: (queue) => ({ ...queue, stop: () => new Promise((resolve) => setTimeout(resolve, 100)) }),
   },
   {
     fault: 'waits for ever for what runs',
-    breaks: 'what does not end in time is told to stop and given back, and no failure is counted',
+    breaks: 'an event that outlasts stop is aborted and returned without counting a failure',
     spoil: (queue) => ({
       ...queue,
       stop: async () => void queue.stop({ timeoutMs: 1e9 }),
@@ -352,12 +348,12 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'starts its workers again and again',
-    breaks: 'workers cannot be started twice, but again after they were stopped',
+    breaks: 'workers cannot be started twice, except after they were stopped',
     spoil: (queue) => ({ ...queue, start: (work, options) => queue.start(work, options).catch(() => undefined) }),
   },
   {
     fault: 'drains all there is',
-    breaks: 'draining works off what is ready, at most as many as it is told, and returns how many',
+    breaks: 'draining runs at most the requested number of ready events and returns their count',
     spoil: (queue) => ({
       ...queue,
       drain: (work, { maxMs }) => queue.drain(work, { maxMs, max: Number.POSITIVE_INFINITY }),
@@ -365,12 +361,12 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'drains for as long as it takes',
-    breaks: 'draining takes nothing new when its time is up, and waits for what it took',
+    breaks: 'draining takes no new events after its time limit and waits for those it took',
     spoil: (queue) => ({ ...queue, drain: (work, { max }) => queue.drain(work, { maxMs: 10_000, max }) }),
   },
   {
     fault: 'counts what waits for its retry as ready',
-    breaks: 'draining does not wait for an event that is to be tried later',
+    breaks: 'draining does not wait for an event with a later retry',
     spoil: (queue) => ({
       ...queue,
       stats: async () => {
@@ -381,7 +377,7 @@ export const queueTwins: readonly Twin[] = [
   },
   {
     fault: 'knows no numbers',
-    breaks: 'its numbers tell what is ready and for how long, what runs and what is dead',
+    breaks: 'stats count ready, running and dead events and the age of the oldest ready one',
     spoil: (queue) => ({
       ...queue,
       stats: async () => ({ ready: 0, active: 0, delayed: 0, dead: 0, unhandled: 0, oldestReadyMs: 0 }),

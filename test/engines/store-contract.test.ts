@@ -87,7 +87,7 @@ describeWebhookStore('a store with transactions', memory(transactional), {
 const twins: readonly (readonly [name: string, noticed: string, change: (store: WebhookStore) => WebhookStore])[] = [
   [
     'lets two claim',
-    'one of fifty claims at the same time is acquired, and the others hear how long it may take',
+    'one of fifty concurrent claims is acquired, and the others are told how long to wait',
     (store) => ({
       ...store,
       async claim(key, options) {
@@ -99,7 +99,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'keeps the row of a lane that is free',
-    'a claim that is forgotten leaves nothing behind, for its holder only',
+    'only its owner can forget a claim, which then leaves nothing behind',
     (store) => ({ ...store, fail: (key, token, options) => store.fail(key, token, { ...options, forget: false }) }),
   ],
   [
@@ -123,22 +123,22 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'never gives a lease away',
-    'a lease keeps others away until it ends, and then one of them takes over',
+    'a lease blocks other claims until it ends, and then one of them takes over',
     (store) => ({ ...store, claim: (key, options) => store.claim(key, { ...options, leaseMs: 1e9 }) }),
   ],
   [
     'does not extend',
-    'an extended lease lasts longer, and then ends as well',
+    'an extended lease lasts longer and then ends',
     (store) => ({ ...store, extend: async (key, token) => store.extend(key, token, 1) }),
   ],
   [
     'extends for anybody',
-    'who was taken over can extend, checkpoint, complete and fail nothing',
+    'a worker that lost its claim can extend, checkpoint, complete and fail nothing',
     (store) => ({ ...store, extend: async () => true }),
   ],
   [
     'completes for anybody',
-    'completing is for whoever holds the claim, and may be asked again',
+    'only the owner of a claim can complete it, and completing again succeeds',
     (store) => {
       const tokens = new Map<string, string>();
       return {
@@ -154,7 +154,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'completes only once',
-    'completing is for whoever holds the claim, and may be asked again',
+    'only the owner of a claim can complete it, and completing again succeeds',
     (store) => ({
       ...store,
       complete: async (key, token) => (await store.get(key))?.state === 'active' && store.complete(key, token),
@@ -162,17 +162,17 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'calls everything completed',
-    'who was taken over can extend, checkpoint, complete and fail nothing',
+    'a worker that lost its claim can extend, checkpoint, complete and fail nothing',
     (store) => ({ ...store, complete: async (key, token) => (await store.complete(key, token)) || true }),
   ],
   [
     'forgets the hash',
-    'other bytes are a conflict while an event runs, waits, is dead, done or revived, and change nothing',
+    'a different body is a conflict for a running, waiting, dead, completed or revived event and changes nothing',
     (store) => ({ ...store, claim: (key, options) => store.claim(key, { ...options, bodyHash: 'a'.repeat(64) }) }),
   ],
   [
     'forgets the hash of what is done',
-    'a finished id is a duplicate, and stays one for other bytes a conflict',
+    'a finished id is a duplicate, and a conflict for a different body',
     (store) => ({
       ...store,
       async claim(key, options) {
@@ -184,7 +184,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'replaces bytes without a word',
-    'other bytes replace those of a failed event that nothing holds, and its steps',
+    'a different body replaces that of a failed, unclaimed event and its steps',
     (store) => ({
       ...store,
       async claim(key, options) {
@@ -195,7 +195,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'keeps the last value of a step',
-    'a step is saved once, and its first value stays',
+    'a step is saved once with its first value',
     (store) => ({
       ...store,
       checkpoint: async (...given) => ((await store.checkpoint(...given)) === 'lost' ? 'lost' : 'saved'),
@@ -203,7 +203,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'loses steps that are written at the same time',
-    'twenty steps at the same time are all saved, and of twenty writes of one step the first',
+    'twenty concurrent steps are all saved, and the first of twenty writes of one step wins',
     (store) => {
       let busy = false;
       return {
@@ -220,7 +220,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'drops steps at a failure',
-    'steps outlive a failure, a wait, a release and a worker that vanished',
+    'steps survive a failure, a wait, a release and a crashed worker',
     (store) => {
       const failed = new Set<string>();
       return {
@@ -235,7 +235,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'cuts long steps',
-    'steps of any name hold text of any kind, up to 8 kB',
+    'steps of any name store any text of up to 8 kB',
     (store) => ({
       ...store,
       checkpoint: (key, token, step, value) => store.checkpoint(key, token, step, value.slice(0, 4096)),
@@ -243,7 +243,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'begins its numbers anew',
-    'each claim of a key has a token of its own, and a number above those before',
+    'each claim of a key has its own token and a higher number than earlier claims',
     (store) => ({
       ...store,
       async claim(key, options) {
@@ -254,7 +254,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'counts no failures',
-    'claims and failures are counted apart, so that lost ones show',
+    'claims and failures are counted separately, so that crashes show',
     (store) => ({
       ...store,
       async claim(key, options) {
@@ -265,12 +265,12 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'counts a release as a failure',
-    'a claim that is given back counts neither as a claim nor as a failure',
+    'a released claim counts neither as a claim nor as a failure',
     (store) => ({ ...store, fail: (key, token, options) => store.fail(key, token, { error: '', ...options }) }),
   ],
   [
     'waits for nothing',
-    'an event that waits is busy until its time, and then free',
+    'a waiting event is busy until its time and then free',
     (store) => ({
       ...store,
       fail: (key, token, options) =>
@@ -284,12 +284,12 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'fails for anybody',
-    'a failure frees the key at once, and is counted and remembered',
+    'a failure frees the key at once and is counted and stored',
     (store) => ({ ...store, fail: async (...given) => (await store.fail(...given)) || true }),
   ],
   [
     'forgets why an event is dead',
-    'a dead event says why it is',
+    'a dead event has its reason',
     (store) => ({
       ...store,
       get: async (key) => {
@@ -300,7 +300,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'cuts errors',
-    'an error is kept as it was told, however long',
+    'an error message of any length is stored unchanged',
     (store) => ({
       ...store,
       fail: (key, token, options) => store.fail(key, token, { ...options, error: options.error?.slice(0, 1000) }),
@@ -308,7 +308,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'keeps for ever what no handler matched',
-    'what no handler matched is kept for the retention, and then forgotten and swept',
+    'an unhandled event is kept for the retention, then forgotten and swept',
     (store) => ({
       ...store,
       fail: (key, token, options) =>
@@ -317,12 +317,12 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'revives without clearing',
-    'reviving keeps the steps, or clears them',
+    'reviving keeps or clears the steps',
     (store) => ({ ...store, revive: (key) => store.revive(key, { steps: 'keep' }) }),
   ],
   [
     'revives what runs',
-    'only what is dead or done is revived, and only once',
+    'only dead or completed events are revived, and only once',
     (store) => ({ ...store, revive: async (...given) => (await store.revive(...given)) || true }),
   ],
   [
@@ -373,7 +373,7 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'never forgets',
-    'a finished id is forgotten after the retention, and is then a new one',
+    'a finished id is forgotten after the retention and can then be claimed again',
     (store) => {
       const done = new Set<string>();
       return {
@@ -389,12 +389,12 @@ const twins: readonly (readonly [name: string, noticed: string, change: (store: 
   ],
   [
     'sweeps more than it is told',
-    'sweeping deletes at most as many as it is told, and only what has expired',
+    'sweeping deletes at most the requested number of expired events',
     (store) => ({ ...store, sweep: () => store.sweep(1000) }),
   ],
   [
     'reports sweeping what it did not',
-    'sweeping deletes at most as many as it is told, and only what has expired',
+    'sweeping deletes at most the requested number of expired events',
     (store) => ({ ...store, sweep: async (limit) => Math.max(1, await store.sweep(limit)) }),
   ],
 ];
@@ -418,21 +418,21 @@ describe('the store contract', () => {
     const keeps = memory((store) => transactional(store, { rollback: false }));
     const loses = memory((store) => transactional(store, { commit: false }));
     expect(await brokenPromises(keeps, kinds)).toEqual([
-      'a transaction whose work fails takes back its checkpoint, its version and its completion',
-      'ten transactions at the same time each keep their own marks',
+      'a transaction whose work fails rolls back its checkpoint, version and completion',
+      'ten concurrent transactions each commit their own marks',
     ]);
     expect(await brokenPromises(loses, kinds)).toEqual([
-      'a transaction gives what its work gives, and keeps its marks',
-      'ten transactions at the same time each keep their own marks',
+      'a transaction returns the result of its work and commits its marks',
+      'ten concurrent transactions each commit their own marks',
     ]);
   });
 
   it('detects a store that forgets too early or mixes namespaces', async () => {
     const volatile = await brokenPromises(memory(), ['durable', 'shared']);
     expect(volatile).toEqual([
-      'the claim of a process that died is forgotten after the retention, and then swept',
-      'what it remembers outlives it',
-      'of two instances one acquires each key, and each honours the tokens of the other',
+      'the claim of a dead process is forgotten after the retention and swept',
+      'its contents survive closing and reopening',
+      'each key is acquired by one of two instances, and each accepts the tokens of the other',
     ]);
     let one: ReturnType<OpenStore> | undefined;
     const openOne: OpenStore = (options) => {

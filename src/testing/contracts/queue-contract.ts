@@ -52,7 +52,7 @@ export const queueContract: readonly QueueCase[] = [
 export function describeWebhookQueue(name: string, open: OpenQueue, options: QueueContractOptions): void {
   const { runner, kinds = [] } = options;
   const run = (one: QueueCase) => runQueueCase(one, open, options);
-  const title = `${name}: the contract of a queue`;
+  const title = `${name}: the queue contract`;
   describeContract(title, { runner, kinds, describesItself: describesItself(kinds), cases: queueContract, run });
 }
 
@@ -91,7 +91,7 @@ export async function runQueueCase(
 
 function describesItself(kinds: readonly QueueKind[]): QueueCase {
   return {
-    name: 'says of itself what it is',
+    name: 'describes itself correctly',
     async run({ queue }) {
       const { durable, shared, store } = queue;
       const told = { durable: kinds.includes('durable'), shared: kinds.includes('shared') };

@@ -60,7 +60,7 @@ export const storeContract: readonly StoreCase[] = [
 export function describeWebhookStore(name: string, open: OpenStore, options: StoreContractOptions): void {
   const { runner, kinds = [] } = options;
   const run = (one: StoreCase) => runStoreCase(one, open, options);
-  const title = `${name}: the contract of a store`;
+  const title = `${name}: the store contract`;
   describeContract(title, { runner, kinds, describesItself: describesItself(kinds), cases: storeContract, run });
 }
 
@@ -103,7 +103,7 @@ export async function runStoreCase(
 
 function describesItself(kinds: readonly StoreKind[]): StoreCase {
   return {
-    name: 'says of itself what it is',
+    name: 'describes itself correctly',
     async run({ store }) {
       const found = {
         durable: store.durable,

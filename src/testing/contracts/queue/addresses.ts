@@ -4,7 +4,7 @@ import { bury, buryEvents, bytesOf, deliver, type QueueCase } from './bench.ts';
 /** How dead letters are named. */
 export const addressCases: readonly QueueCase[] = [
   {
-    name: 'a dead letter is named by its key or by its event, and no two share a name',
+    name: 'a dead letter is addressed unambiguously by its key or by its event',
     async run(bench) {
       const { deadLetters } = bench.queue;
       await buryEvents(bench, ALIKE);
@@ -26,7 +26,7 @@ export const addressCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'the key of a dead letter that is gone is that of no other event',
+    name: 'the key of a deleted dead letter is never reused',
     async run(bench) {
       const { deadLetters } = bench.queue;
       await bury(bench, 'evt_1');
@@ -41,7 +41,7 @@ export const addressCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'what is no address and no filter is refused before anything is written, and fails nobody else',
+    name: 'an invalid address or filter is rejected before anything is written',
     async run(bench) {
       await bury(bench, 'evt_1');
       const { deadLetters } = bench.queue;

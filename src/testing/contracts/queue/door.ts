@@ -43,7 +43,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'copies that come at the same time are one event',
+    name: 'copies that arrive concurrently are one event',
     async run(bench) {
       const webhooks = bench.receiver();
       let runs = 0;
@@ -58,7 +58,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'other bytes under an id that waits, runs or is done are a conflict, and never run',
+    name: 'a different body under a waiting, running or completed id is a conflict and never runs',
     async run(bench) {
       const webhooks = bench.receiver();
       const { passed, open } = gate();
@@ -82,7 +82,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'other bytes under an id that is dead are a conflict, and leave the dead letter as it is',
+    name: 'a different body under a dead id is a conflict and does not change the dead letter',
     async run(bench) {
       await bury(bench, 'evt_1');
       const webhooks = bench.receiver();
@@ -110,7 +110,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a handler gets the bytes that were signed, whatever becomes of the buffer they came in',
+    name: 'a handler receives the signed bytes even if the caller reuses their buffer',
     async run(bench) {
       const webhooks = bench.receiver();
       let seen: Uint8Array | undefined;
@@ -128,7 +128,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'one id of two tenants is two events, each with its tenant',
+    name: 'the same id of two tenants is two events, each with its tenant',
     async run(bench) {
       const webhooks = bench.receiver(TENANTS);
       const seen: (string | undefined)[] = [];
@@ -145,7 +145,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'of one id with different bytes at two instances at the same time one is taken, and only its bytes run',
+    name: 'one of two bodies that arrive concurrently under one id at two instances is accepted, and only it runs',
     kind: 'shared',
     async run(bench) {
       const receivers = [bench.receiver(), bench.receiver({ queue: await bench.open() })];
@@ -167,7 +167,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'what was acknowledged is there at once for another instance, all of a burst',
+    name: 'every acknowledged event of a burst is visible to another instance at once',
     kind: 'shared',
     async run(bench) {
       const receiver = bench.receiver();
@@ -187,7 +187,7 @@ export const doorCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'what was acknowledged is there after the queue was closed and opened again',
+    name: 'acknowledged events survive closing and reopening the queue',
     kind: 'durable',
     async run(bench) {
       const first = await bench.open();

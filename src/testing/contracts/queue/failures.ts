@@ -18,7 +18,7 @@ const MOST_LOST_CLAIMS = 10;
 /** What becomes of an event that fails, or that nothing here can run. */
 export const failureCases: readonly QueueCase[] = [
   {
-    name: 'a handler that fails runs again by the retry policy, until it succeeds',
+    name: 'a failed handler is retried by the policy until it succeeds',
     async run(bench) {
       const webhooks = bench.receiver();
       const attempts: number[] = [];
@@ -35,7 +35,7 @@ export const failureCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'an event is dead after as many failures as the policy has attempts, and does not run again',
+    name: 'an event is dead after the attempts of the policy and does not run again',
     async run(bench) {
       const webhooks = bench.receiver();
       let runs = 0;
@@ -70,7 +70,7 @@ export const failureCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a RetryAfterError is waited for, and holds nobody else up',
+    name: 'a RetryAfterError delays its event without delaying others',
     async run(bench) {
       const webhooks = bench.receiver();
       const atMs: number[] = [];
@@ -92,7 +92,7 @@ export const failureCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'of several handlers only the one that failed runs again, and its steps are remembered',
+    name: 'only the failed one of several handlers runs again, and its steps are remembered',
     async run(bench) {
       const webhooks = bench.receiver();
       const runs: string[] = [];
@@ -114,7 +114,7 @@ export const failureCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'an event that no handler matches is kept with its bytes, apart from what failed, and runs when it is replayed',
+    name: 'an unhandled event is kept with its bytes apart from failed ones, and runs when it is replayed',
     async run(bench) {
       const before = await leaveUnhandled(bench, 'evt_1');
       const stats = await bench.until('an empty queue', async () => {
@@ -148,7 +148,7 @@ export const failureCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'an event without a handler that is delivered again is queued again',
+    name: 'an unhandled event that is delivered again is queued again',
     async run(bench) {
       const before = await leaveUnhandled(bench, 'evt_1');
       await before.stop();
@@ -161,7 +161,7 @@ export const failureCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a handler that failed for good does not run again beside one that is retried, but when its event is replayed',
+    name: 'a handler that failed for good runs again only on a replay, even while another handler is retried',
     async run(bench) {
       const webhooks = bench.receiver();
       const runs: string[] = [];
@@ -194,7 +194,7 @@ export const failureCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a payload that takes its process down each time is dead in the end, and its neighbour is done',
+    name: 'a payload that crashes its process every time ends as a dead letter, and other events complete',
     async run(bench) {
       const webhooks = bench.receiver();
       const seen: string[] = [];

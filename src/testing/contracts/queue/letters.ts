@@ -15,7 +15,7 @@ import {
 /** What becomes of events that failed for good. */
 export const letterCases: readonly QueueCase[] = [
   {
-    name: 'a dead letter has all that is known of its event, and no signature',
+    name: 'a dead letter holds everything known about its event except the signature',
     async run(bench) {
       const beforeMs = Date.now() - SKEW_MS;
       await bury(bench, 'evt_1');
@@ -40,7 +40,7 @@ export const letterCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'dead letters are listed oldest failure first, by type, pattern, tenant, time and number',
+    name: 'dead letters are listed oldest failure first and filtered by type, pattern, tenant, time and count',
     async run(bench) {
       const { deadLetters } = bench.queue;
       const list = async (query: Parameters<typeof deadLetters.list>[0]) =>
@@ -62,7 +62,7 @@ export const letterCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a replay that keeps the steps runs only what had failed',
+    name: 'a replay that keeps the steps runs only failed handlers',
     async run(bench) {
       const { runs, deadOne } = await oneOfTwoFails(bench);
       assert.equal(await bench.queue.deadLetters.replay([{ id: deadOne }], { steps: 'keep' }), 1);
@@ -82,7 +82,7 @@ export const letterCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a replay gives an event all its attempts again, and its exact bytes',
+    name: 'a replay runs the exact bytes of an event with all its attempts',
     async run(bench) {
       await bury(bench, 'evt_1');
       const webhooks = bench.receiver();
@@ -101,7 +101,7 @@ export const letterCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a replay by filter takes what the filter lists; what is not dead is not replayed',
+    name: 'a replay by filter replays exactly the dead letters that the filter lists',
     async run(bench) {
       await buryTyped(bench);
       const { deadLetters, store } = bench.queue;
@@ -116,7 +116,7 @@ export const letterCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'a replay keeps to the rate that it is told, and ends with its signal',
+    name: 'a replay respects its rate and stops when its signal aborts',
     async run(bench) {
       const { deadLetters } = bench.queue;
       const ids = ['evt_1', 'evt_2', 'evt_3'];
@@ -144,7 +144,7 @@ export const letterCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'what is discarded is gone, and is an event to run when it is delivered again',
+    name: 'a discarded event is deleted and runs when it is delivered again',
     async run(bench) {
       await bury(bench, 'evt_1', 'evt_2');
       const { deadLetters } = bench.queue;

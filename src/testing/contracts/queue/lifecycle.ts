@@ -4,7 +4,7 @@ import { bury, bytesOf, deliver, deliverAll, gate, pause, type QueueCase, untilS
 /** How a queue starts and stops, and what it says of itself. */
 export const lifecycleCases: readonly QueueCase[] = [
   {
-    name: 'stopping waits for what runs, and takes nothing new',
+    name: 'stopping waits for running events and takes no new ones',
     async run(bench) {
       const webhooks = bench.receiver();
       const { passed, open } = gate();
@@ -31,7 +31,7 @@ export const lifecycleCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'what does not end in time is told to stop and given back, and no failure is counted',
+    name: 'an event that outlasts stop is aborted and returned without counting a failure',
     async run(bench) {
       const webhooks = bench.receiver();
       const started = gate();
@@ -63,7 +63,7 @@ export const lifecycleCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'workers cannot be started twice, but again after they were stopped',
+    name: 'workers cannot be started twice, except after they were stopped',
     async run(bench) {
       const webhooks = bench.receiver();
       webhooks.on('*', () => undefined);
@@ -77,7 +77,7 @@ export const lifecycleCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'draining works off what is ready, at most as many as it is told, and returns how many',
+    name: 'draining runs at most the requested number of ready events and returns their count',
     async run(bench) {
       const webhooks = bench.receiver();
       const seen: string[] = [];
@@ -91,7 +91,7 @@ export const lifecycleCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'draining takes nothing new when its time is up, and waits for what it took',
+    name: 'draining takes no new events after its time limit and waits for those it took',
     async run(bench) {
       const webhooks = bench.receiver();
       let ended = 0;
@@ -110,7 +110,7 @@ export const lifecycleCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'draining does not wait for an event that is to be tried later',
+    name: 'draining does not wait for an event with a later retry',
     async run(bench) {
       const webhooks = bench.receiver({ retry: { attempts: 5, baseMs: 60_000, jitter: 'none' } });
       webhooks.on('*', () => {
@@ -123,7 +123,7 @@ export const lifecycleCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'its numbers tell what is ready and for how long, what runs and what is dead',
+    name: 'stats count ready, running and dead events and the age of the oldest ready one',
     async run(bench) {
       const empty = { ready: 0, active: 0, delayed: 0, dead: 0, unhandled: 0, oldestReadyMs: 0 };
       assert.deepEqual(await bench.queue.stats(), empty);

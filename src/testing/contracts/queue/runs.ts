@@ -6,7 +6,7 @@ import { ATTEMPTS, bytesOf, deliver, deliverAll, gate, pause, QUEUED, type Queue
 /** How events are run beside one another. */
 export const runCases: readonly QueueCase[] = [
   {
-    name: 'a schema that does not answer keeps no place for ever: its event fails, and others run',
+    name: 'a schema that never responds fails its event and blocks no other',
     async run(bench) {
       const receiver = bench.receiver();
       assert.deepEqual(await deliver(receiver, bytesOf('evt_1')), QUEUED);
@@ -26,7 +26,7 @@ export const runCases: readonly QueueCase[] = [
     },
   },
   {
-    name: "a handler runs in no caller's context, whoever delivered the event or woke the worker",
+    name: 'a handler runs outside the async context of the request that delivered the event or woke the worker',
     async run(bench) {
       const callers = new AsyncLocalStorage<string>();
       const webhooks = bench.receiver();
@@ -49,7 +49,7 @@ export const runCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'as many events run at a time as it is told, and no more',
+    name: 'events run with exactly the requested concurrency',
     async run(bench) {
       const webhooks = bench.receiver();
       const { passed, open } = gate();
@@ -74,7 +74,7 @@ export const runCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'events of one lane run one at a time, and waiting for it is no failure',
+    name: 'events of one lane run one at a time, and waiting is not a failure',
     async run(bench) {
       const webhooks = bench.receiver();
       let running = 0;
@@ -97,7 +97,7 @@ export const runCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'events of a hot lane stand in line: each is claimed once, in order, and others run meanwhile',
+    name: 'events of a busy lane are claimed once each, in order, while other events run',
     async run(bench) {
       const webhooks = bench.receiver();
       const { passed, open } = gate();
@@ -129,7 +129,7 @@ export const runCases: readonly QueueCase[] = [
     },
   },
   {
-    name: 'two instances share the work, and each event is run by one of them',
+    name: 'two instances share the work, and each event runs on one of them',
     kind: 'shared',
     async run(bench) {
       const runs: string[] = [];

@@ -34,7 +34,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'one of fifty claims at the same time is acquired, and the others hear how long it may take',
+    name: 'one of fifty concurrent claims is acquired, and the others are told how long to wait',
     async run({ store }) {
       const claims = await Promise.all(Array.from({ length: RACERS }, () => tryClaim(store, 'k')));
       assert.equal(claims.filter(({ status }) => status === 'acquired').length, 1);
@@ -46,7 +46,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'fifty keys are acquired at the same time, with fifty tokens',
+    name: 'fifty keys are acquired concurrently with fifty tokens',
     async run({ store }) {
       const keys = Array.from({ length: RACERS }, (_, i) => `k${i}`);
       const claims = await Promise.all(keys.map((key) => claim(store, key)));
@@ -54,7 +54,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'each claim of a key has a token of its own, and a number above those before',
+    name: 'each claim of a key has its own token and a higher number than earlier claims',
     async run(bench) {
       const { store } = bench;
       const tokens = new Set<string>();
@@ -73,7 +73,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a lease keeps others away until it ends, and then one of them takes over',
+    name: 'a lease blocks other claims until it ends, and then one of them takes over',
     async run(bench) {
       const { store, shortMs } = bench;
       const first = await claim(store, 'k', shortMs);
@@ -100,7 +100,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'an extended lease lasts longer, and then ends as well',
+    name: 'an extended lease lasts longer and then ends',
     async run(bench) {
       const { store, shortMs, pass } = bench;
       const { token } = await claim(store, 'k', shortMs);
@@ -122,7 +122,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'who was taken over can extend, checkpoint, complete and fail nothing',
+    name: 'a worker that lost its claim can extend, checkpoint, complete and fail nothing',
     async run(bench) {
       const { store, shortMs } = bench;
       const { token } = await claim(store, 'k', shortMs);
@@ -147,7 +147,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a key that is unknown can be neither extended, checkpointed, completed, failed nor revived',
+    name: 'an unknown key cannot be extended, checkpointed, completed, failed or revived',
     async run({ store }) {
       const { token } = await claim(store, 'another');
       assert.equal(await store.extend('k', token, LONG_MS), false);
@@ -183,7 +183,7 @@ export const claimCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a finished id is a duplicate, and stays one for other bytes a conflict',
+    name: 'a finished id is a duplicate, and a conflict for a different body',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       await store.complete('k', token);

@@ -8,7 +8,7 @@ const UNFINISHED = ['active', 'waiting', 'dead', 'revived'] as const;
 /** How long a store remembers, and what of it outlives an instance. */
 export const lifetimeCases: readonly StoreCase[] = [
   {
-    name: 'a finished id is forgotten after the retention, and is then a new one',
+    name: 'a finished id is forgotten after the retention and can then be claimed again',
     async run(bench) {
       const store = await bench.open({ retentionMs: RETENTION_MS });
       assert.equal(store.retentionMs, RETENTION_MS);
@@ -36,7 +36,7 @@ export const lifetimeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'what runs, waits, is dead or was revived is not forgotten',
+    name: 'running, waiting, dead and revived events are not forgotten',
     async run(bench) {
       const store = await bench.open({ retentionMs: RETENTION_MS });
       await bringAll(store);
@@ -48,7 +48,7 @@ export const lifetimeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'what no handler matched is kept for the retention, and then forgotten and swept',
+    name: 'an unhandled event is kept for the retention, then forgotten and swept',
     async run(bench) {
       const store = await bench.open({ retentionMs: RETENTION_MS });
       for (const key of ['k', 'swept', 'revived']) {
@@ -63,7 +63,7 @@ export const lifetimeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'the claim of a process that died is forgotten after the retention, and then swept',
+    name: 'the claim of a dead process is forgotten after the retention and swept',
     kind: 'durable',
     async run(bench) {
       const { shortMs } = bench;
@@ -79,7 +79,7 @@ export const lifetimeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'sweeping deletes at most as many as it is told, and only what has expired',
+    name: 'sweeping deletes at most the requested number of expired events',
     async run(bench) {
       const store = await bench.open({ retentionMs: RETENTION_MS });
       await bringAll(store);
@@ -117,7 +117,7 @@ export const lifetimeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'what it remembers outlives it',
+    name: 'its contents survive closing and reopening',
     kind: 'durable',
     async run({ open, close }) {
       const first = await open();
@@ -135,7 +135,7 @@ export const lifetimeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'of two instances one acquires each key, and each honours the tokens of the other',
+    name: 'each key is acquired by one of two instances, and each accepts the tokens of the other',
     kind: 'shared',
     async run({ store, open }) {
       const other = await open();

@@ -5,7 +5,7 @@ import { claim, claimInTime, HASH, LONG_MS, OTHER_HASH, type StoreCase, tryClaim
 /** How a claim ends, and what comes after it. */
 export const outcomeCases: readonly StoreCase[] = [
   {
-    name: 'completing is for whoever holds the claim, and may be asked again',
+    name: 'only the owner of a claim can complete it, and completing again succeeds',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       assert.equal(await store.complete('k', `${token}x`), false);
@@ -17,7 +17,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'after completing, its token changes nothing any more',
+    name: 'a token changes nothing after completing',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       await store.complete('k', token);
@@ -29,7 +29,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a failure frees the key at once, and is counted and remembered',
+    name: 'a failure frees the key at once and is counted and stored',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       assert.equal(await store.fail('k', token, { error: 'welcome: CRM is down\ncaused by \u{1f511} "\'' }), true);
@@ -55,7 +55,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a claim that is forgotten leaves nothing behind, for its holder only',
+    name: 'only its owner can forget a claim, which then leaves nothing behind',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       assert.equal(await store.fail('k', `${token}x`, { forget: true }), false);
@@ -71,7 +71,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a claim that is given back counts neither as a claim nor as a failure',
+    name: 'a released claim counts neither as a claim nor as a failure',
     async run(bench) {
       const { store } = bench;
       for (let attempt = 1; attempt <= 15; attempt++) {
@@ -84,7 +84,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'claims and failures are counted apart, so that lost ones show',
+    name: 'claims and failures are counted separately, so that crashes show',
     async run(bench) {
       const { store, shortMs } = bench;
       await store.fail('k', (await claim(store, 'k')).token, { error: 'x' });
@@ -97,7 +97,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'an event that waits is busy until its time, and then free',
+    name: 'a waiting event is busy until its time and then free',
     async run(bench) {
       const { store, shortMs } = bench;
       await store.fail('k', (await claim(store, 'k')).token, { error: 'x', retryInMs: LONG_MS });
@@ -123,7 +123,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a dead event says why it is',
+    name: 'a dead event has its reason',
     async run({ store }) {
       for (const dead of ['failed', 'poison'] as const) {
         await store.fail(dead, (await claim(store, dead)).token, { dead, error: 'x' });
@@ -137,7 +137,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'an error is kept as it was told, however long',
+    name: 'an error message of any length is stored unchanged',
     async run({ store }) {
       const error = `TypeError: "quoted" 'single' \u2028 \u{1f511}\ncaused by ${'x'.repeat(3000)} end`;
       await store.fail('k', (await claim(store, 'k')).token, { error });
@@ -145,7 +145,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'reviving keeps the steps, or clears them',
+    name: 'reviving keeps or clears the steps',
     async run({ store }) {
       for (const steps of ['keep', 'clear'] as const) {
         const { token } = await claim(store, steps);
@@ -160,7 +160,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'only what is dead or done is revived, and only once',
+    name: 'only dead or completed events are revived, and only once',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       assert.equal(await store.revive('k', { steps: 'clear' }), false);
@@ -176,7 +176,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'other bytes are a conflict while an event runs, waits, is dead, done or revived, and change nothing',
+    name: 'a different body is a conflict for a running, waiting, dead, completed or revived event and changes nothing',
     async run(bench) {
       for (const [state, bring] of Object.entries(holding)) {
         await bring(bench.store, state);
@@ -188,7 +188,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'other bytes are a conflict even after the lease of a worker that vanished',
+    name: "a different body is a conflict even after a crashed worker's lease",
     async run(bench) {
       const { store, shortMs, pass } = bench;
       await claim(store, 'k', shortMs);
@@ -198,7 +198,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'other bytes replace those of a failed event that nothing holds, and its steps',
+    name: 'a different body replaces that of a failed, unclaimed event and its steps',
     async run({ store }) {
       const first = await claim(store, 'k');
       assert.equal(first.bodyReplaced ?? false, false);
@@ -214,7 +214,7 @@ export const outcomeCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'of ten workers on twenty events each event is completed once',
+    name: 'ten workers complete each of twenty events once',
     async run({ store }) {
       const completed: string[] = [];
       const work = async () => {

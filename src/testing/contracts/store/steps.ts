@@ -6,7 +6,7 @@ const STEP = 'user.*,auth.login#send-mail/charge.card_1';
 /** What an event remembers between its runs. */
 export const stepCases: readonly StoreCase[] = [
   {
-    name: 'a step is saved once, and its first value stays',
+    name: 'a step is saved once with its first value',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       assert.equal(await store.checkpoint('k', token, STEP, '"first"'), 'saved');
@@ -16,7 +16,7 @@ export const stepCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'steps outlive a failure, a wait, a release and a worker that vanished',
+    name: 'steps survive a failure, a wait, a release and a crashed worker',
     async run(bench) {
       const { store, shortMs } = bench;
       const expected: Record<string, string> = {};
@@ -32,7 +32,7 @@ export const stepCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'twenty steps at the same time are all saved, and of twenty writes of one step the first',
+    name: 'twenty concurrent steps are all saved, and the first of twenty writes of one step wins',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       const names = Array.from({ length: 20 }, (_, i) => `step ${i}`);
@@ -47,7 +47,7 @@ export const stepCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'steps of any name hold text of any kind, up to 8 kB',
+    name: 'steps of any name store any text of up to 8 kB',
     async run({ store }) {
       const { token } = await claim(store, 'k');
       const steps = Object.fromEntries(oddNames().map((name, i) => [name, oddValues()[i % oddValues().length]]));
@@ -60,7 +60,7 @@ export const stepCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'the steps of one key are not those of another',
+    name: 'the steps of different keys are separate',
     async run({ store }) {
       const [first, second] = [await claim(store, 'k1'), await claim(store, 'k2')];
       await store.checkpoint('k1', first.token, 'step', '1');

@@ -7,7 +7,7 @@ const effectFailed = new Error('the effect failed');
 /** Marks that are made in the transaction of an effect. */
 export const transactionCases: readonly StoreCase[] = [
   {
-    name: 'a transaction gives what its work gives, and keeps its marks',
+    name: 'a transaction returns the result of its work and commits its marks',
     kind: 'transactions',
     async run({ store }) {
       const { token } = await claim(store, 'k');
@@ -25,7 +25,7 @@ export const transactionCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a transaction whose work fails takes back its checkpoint, its version and its completion',
+    name: 'a transaction whose work fails rolls back its checkpoint, version and completion',
     kind: 'transactions',
     async run({ store }) {
       const { token } = await claim(store, 'k');
@@ -44,7 +44,7 @@ export const transactionCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a transaction of a worker that was taken over marks nothing',
+    name: 'a transaction of a worker that lost its claim marks nothing',
     kind: 'transactions',
     async run(bench) {
       const { store, shortMs } = bench;
@@ -60,7 +60,7 @@ export const transactionCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'a transaction that comes too late is told so, and changes no version',
+    name: 'a transaction for a late event is told so and changes no version',
     kind: 'transactions',
     async run({ store }) {
       await store.advance('entity', 7);
@@ -69,7 +69,7 @@ export const transactionCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'ten transactions at the same time each keep their own marks',
+    name: 'ten concurrent transactions each commit their own marks',
     kind: 'transactions',
     async run({ store }) {
       const keys = Array.from({ length: 10 }, (_, i) => `k${i}`);

@@ -14,7 +14,7 @@ export const versionCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'of versions that arrive at the same time the newest stays',
+    name: 'the newest of concurrent versions is kept',
     async run({ store }) {
       const versions = Array.from({ length: 20 }, (_, i) => ((i * 7) % 20) + 1);
       await Promise.all(versions.map((version) => store.advance('user_1', version)));
@@ -31,7 +31,7 @@ export const versionCases: readonly StoreCase[] = [
     },
   },
   {
-    name: 'entities that look alike are different entities, and no events',
+    name: 'similar entity names are different entities and not events',
     async run({ store }) {
       const long = 'x'.repeat(250);
       const entities = [
