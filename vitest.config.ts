@@ -61,7 +61,7 @@ export default defineConfig({
     // Stryker chooses no project, so it is offered only one.
     projects: process.env.STRYKER_MUTATOR_WORKER === undefined ? [...projects] : [mutation],
     // Most tests wait for sockets, processes and servers, so more of them than cores run side by side.
-    maxWorkers: 4,
+    maxWorkers: 3,
     sequence: { sequencer: SlowFirst },
     expect: { requireAssertions: true },
     testTimeout: 20_000,

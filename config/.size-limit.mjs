@@ -1,4 +1,4 @@
-// What an integrator's bundler takes of the package, minified and gzipped: `npm run size`.
+// The size of the package in an integrator's bundle, minified and gzipped: `npm run size`.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';

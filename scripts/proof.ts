@@ -237,7 +237,7 @@ function fixture(name: string): string {
   return folder;
 }
 
-/** A clone of this commit, with the peers of test/floors in the place of its own. */
+/** A clone of this commit whose peers are those of test/floors. */
 function floorsProject(): string {
   if (copied) return copied;
   copied = mkdtempSync(join(tmpdir(), 'pathfinder-floors-'));

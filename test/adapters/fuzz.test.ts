@@ -10,7 +10,7 @@ import { toHonoHandler } from '@pathfinder/webhooks/hono';
 import { toNextApiHandler, toNextRoute } from '@pathfinder/webhooks/next';
 import { toNodeListener } from '@pathfinder/webhooks/node';
 import express5 from 'express';
-// @ts-expect-error: an alias of Express 4, which has no types of its own
+// @ts-expect-error: the alias of Express 4 has no types
 import express4 from 'express4';
 import fastify from 'fastify';
 import { Hono } from 'hono';

@@ -1,4 +1,4 @@
-// What makes verification take the same time is tested by the calls that it makes, never by a clock.
+// Constant time is tested by the calls that verification makes, never by a clock.
 import * as crypto from 'node:crypto';
 import { constructWebhookEvent, verifyWebhookSignature, WebhookHandler } from '@pathfinder/webhooks';
 import { beforeEach, describe, expect, it, vi } from 'vitest';

@@ -17,7 +17,7 @@ export interface CrashEngine {
 }
 
 export interface PrepareOptions {
-  /** The server is restarted, so that the place needs one of its own. Otherwise places may share a server. */
+  /** The run restarts the server, so the place cannot share one. */
   readonly restarts: boolean;
 }
 
