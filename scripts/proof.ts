@@ -1,5 +1,5 @@
 // `npm run proof`: what has to hold before a release and takes too long for the gates. `npm run proof -- floors mutation` runs
-// some parts. A step that has passed at a commit is not run again at that commit unless its part is named.
+// two parts, and `npm run proof -- 'Node.js 24'` the steps with that name. Unnamed, a step runs once for each commit.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { arch, availableParallelism, platform, tmpdir } from 'node:os';
@@ -175,16 +175,18 @@ const STEPS: readonly Step[] = [
 ];
 
 const parts = [...new Set(STEPS.map(({ part }) => part))];
-const unknown = positionals.filter((name) => !parts.includes(name));
+const isNamed = ({ part, what, versions }: Step, name: string) => part === name || `${what} ${versions}`.includes(name);
+const unknown = positionals.filter((name) => !STEPS.some((step) => isNamed(step, name)));
 if (unknown.length > 0) {
-  console.error(`There is no part ${unknown.join(', ')}. The parts are ${parts.join(', ')}.`);
+  console.error(`No part or step is named ${unknown.join(', ')}. The parts are ${parts.join(', ')}.`);
   process.exit(2);
 }
 const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim();
 const rows = existsSync(page) ? rowsOf(readFileSync(page, 'utf8')) : [];
-const chosen = STEPS.filter(({ part, what, versions }) => {
+const chosen = STEPS.filter((step) => {
+  const { what, versions } = step;
   const isDone = rows.some((row) => row.what === what && row.versions === versions && row.commit === commit);
-  return positionals.length > 0 ? positionals.includes(part) : !isDone;
+  return positionals.length > 0 ? positionals.some((name) => isNamed(step, name)) : !isDone;
 });
 let copied: string | undefined;
 let failed = 0;

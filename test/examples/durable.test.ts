@@ -98,6 +98,7 @@ describe('examples/transaction.ts', () => {
     expect(answers.filter((status) => status !== 202 && status !== 200)).toEqual([]);
     expect(refused).toEqual(Array(4).fill([401, REFUSED]));
     const db = openDatabase(folder.file('transaction.db'));
+    db.exec('PRAGMA busy_timeout = 5000');
     // Runs that a kill cut off come back when their lease is over; here nobody waits for that.
     db.exec('UPDATE pathfinder_webhook_event SET until_ms = 0, due_ms = 0 WHERE due_ms IS NOT NULL');
     const unfinished = db.prepare('SELECT count(*) AS n FROM pathfinder_webhook_event WHERE state <> 2');
