@@ -171,10 +171,12 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
       const endsAtMs = performance.now() + timeoutMs;
       const graceMs = Math.min(MOST_GRACE_MS, timeoutMs / 10);
       const leftMs = () => Math.max(0, endsAtMs - performance.now());
-      if (looking) await within(leftMs(), looking, () => undefined);
-      await waitFor(runs, leftMs() - 2 * graceMs);
+      // A source that is slow must not delay the aborts: the core's own come a grace later and count a failure.
+      const idle = Promise.all([looking, ...Array.from(runs, ({ ended }) => ended)]);
+      await within(Math.max(0, leftMs() - 2 * graceMs), idle, () => undefined);
       for (const { controller } of runs) controller.abort(stoppedError());
       await waitFor(runs, Math.min(graceMs, leftMs()));
+      if (looking) await within(leftMs(), looking, () => undefined);
       const left = [...runs];
       // A handler that still runs has no say any more, and nobody waits for it.
       runs.clear();
