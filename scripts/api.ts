@@ -76,6 +76,7 @@ function currentReports(): Reports {
       packageJsonFullPath: join(root, 'package.json'),
       configObject: {
         projectFolder: root,
+        newlineKind: 'lf',
         mainEntryPointFilePath: join(root, `dist/${name}.d.ts`),
         compiler: { overrideTsconfig: { compilerOptions: COMPILER_OPTIONS } },
         apiReport: {

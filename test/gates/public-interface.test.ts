@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { type Announcement, unannounced } from '../../scripts/api.ts';
 
@@ -19,6 +20,13 @@ it('the public interface may not lose a declaration under a changeset that does 
     'index: constructWebhookEvent was removed. Run `npx changeset` and write a minor or major changeset that names `constructWebhookEvent`.',
   ]);
   expect(lost('Removes `constructWebhookEvent`; use `handle`.')).toEqual([]);
+});
+
+it('the public interface as api/ has it may not lose a declaration under a changeset that does not name it', () => {
+  const before = readFileSync(new URL('../../api/index.api.md', import.meta.url), 'utf8');
+  const now = before.replace(/\/\/ @public\nexport function constructWebhookEvent\(.*\n\n/, '');
+  const found = unannounced(new Map([['index', before]]), new Map([['index', now]]), [changeset('minor')]);
+  expect(found).toEqual([expect.stringContaining('index: constructWebhookEvent was removed.')]);
 });
 
 it.each([
