@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
 import { pathsField } from './scripts/entries.ts';
@@ -9,8 +10,9 @@ const jsonReport = process.env.VITEST_JSON;
 
 /** Applications that install the packed package: `npm ci`, `next build` and `tsc` take minutes. */
 const packed = ['test/packed/*.test.ts'];
+/** Takes minutes, so only the proof runs it. */
 const onlyProved = ['test/packed/bundles.test.ts'];
-/** The page that the proof writes cannot be a condition of its own runs. */
+/** Reads docs/proof.md, which the proof is still writing. */
 const notProved = ['test/gates/support-table.test.ts'];
 const isProof = process.env.PATHFINDER_PROOF !== undefined;
 /** The tests that say something about a mutant, by what is mutated: fast ones, in one process. */
@@ -63,8 +65,8 @@ export default defineConfig({
   test: {
     // Stryker chooses no project, so it is offered only one.
     projects: process.env.STRYKER_MUTATOR_WORKER === undefined ? [...projects] : [mutation],
-    // Most tests wait for sockets, processes and servers, so more of them than cores run side by side.
-    maxWorkers: 3,
+    // Most tests wait for sockets, processes and servers, so two cores are busy only with three workers.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
     sequence: { sequencer: SlowFirst },
     expect: { requireAssertions: true },
     testTimeout: 20_000,
