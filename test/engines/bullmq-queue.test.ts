@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { memoryStore, WebhookHandler, type WebhookStore } from '@pathfinder/webhooks';
 import { type BullMQQueueOptions, bullmqQueue } from '@pathfinder/webhooks/bullmq';
 import { postgresStore } from '@pathfinder/webhooks/postgres';
@@ -26,8 +27,17 @@ describeWith('redis', 'bullmqQueue', (url) => {
   const onRedis = ({ namespace }: OpenQueueOptions) => queueOn(storeIn(namespace), namespace);
   describeWebhookQueue('bullmqQueue over redisStore', onRedis, contract);
 
-  // A copy is a store that the package knows nothing of.
-  const onForeign = ({ namespace }: OpenQueueOptions) => queueOn({ ...storeIn(namespace) }, namespace);
+  // A copy is a store that the package knows nothing of. This one answers claims made side by side in another order.
+  const onForeign = ({ namespace }: OpenQueueOptions) => {
+    const store = storeIn(namespace);
+    let claims = 0;
+    const claim: WebhookStore['claim'] = async (...args) => {
+      const answer = await store.claim(...args);
+      if (claims++ % 2 === 0) await sleep(5);
+      return answer;
+    };
+    return queueOn({ ...store, claim }, namespace);
+  };
   describeWebhookQueue("bullmqQueue over somebody else's store", onForeign, contract);
 
   describeWith('postgres', 'bullmqQueue with its claims in Postgres', () => {
