@@ -16,8 +16,8 @@ function open(options: MemoryStoreOptions = {}) {
   };
 }
 
-async function acquire(store: WebhookStore, key = 'k', bodyHash = 'h') {
-  const claim = await store.claim(key, { leaseMs: 100, bodyHash });
+async function acquire(store: WebhookStore, key = 'k', bodyHash = 'h', leaseMs = 100) {
+  const claim = await store.claim(key, { leaseMs, bodyHash });
   if (claim.status !== 'acquired') throw new Error(`not acquired but ${claim.status}`);
   return claim;
 }
@@ -205,7 +205,7 @@ describe('memoryStore', () => {
   it('measures elapsed time when the wall clock is set', async () => {
     const store = memoryStore({ retentionMs: 60_000 });
     await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
-    await acquire(store, 'leased');
+    await acquire(store, 'leased', 'h', 60_000);
     vi.useFakeTimers({ toFake: ['Date'] });
     onTestFinished(() => void vi.useRealTimers());
     for (const stepMs of [-3_600_000, 3_600_000]) {
