@@ -184,6 +184,21 @@ describe('memoryStore', () => {
     }
   });
 
+  it('forgets a finished event before a failed one that is younger', async () => {
+    const { store, wait } = open({ maxEntries: 2 });
+    await store.complete('done', (await acquire(store, 'done')).token);
+    wait(1);
+    await store.fail('failed', (await acquire(store, 'failed')).token, { error: 'x' });
+    await acquire(store, 'new');
+    const states = ['done', 'failed', 'new'].map(async (key) => (await store.get(key))?.state);
+    expect(await Promise.all(states)).toEqual([undefined, 'free', 'active']);
+  });
+
+  it('rejects a limit or a retention that is no number above 0', () => {
+    expect(() => open({ maxEntries: 0 })).toThrow(new TypeError('`maxEntries` must be a number above 0.'));
+    expect(() => open({ retentionMs: -1 })).toThrow(new TypeError('`retentionMs` must be a number above 0.'));
+  });
+
   it('accepts new events after an outage filled it with failed ones', async () => {
     const { store } = open({ maxEntries: 1000 });
     for (let n = 0; n < 1000; n++) await store.fail(`k${n}`, (await acquire(store, `k${n}`)).token, { error: 'down' });

@@ -53,6 +53,7 @@ describe("a call to the integrator's code", () => {
     expect(ended).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
     expect(ended).toEqual([new NoAnswerError('There was no answer within 300 ms.')]);
+    expect(String(ended[0])).toBe('NoAnswerError: There was no answer within 300 ms.');
   });
 
   it('passes a late answer to its late callback once, and drops a late failure', async () => {

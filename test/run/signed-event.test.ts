@@ -80,6 +80,19 @@ describe('each run of a handler sees the event as it was signed', () => {
     expect(seen).toEqual(Array(2).fill({ user: { email: { at: 'ada@example.com' } } }));
   });
 
+  it('with one validation for the first run in a worker and the hooks after it', async () => {
+    let validations = 0;
+    const event = new SignedEvent({ id: 'evt_1', type: 'user.created', created: 1 }, bodyOf(), async (read) => ({
+      ...read,
+      data: { validation: ++validations },
+    }));
+    expect(event.forHook().data).toEqual(eventOf().data);
+    const first = await event.forRun();
+    const second = await event.forRun();
+    expect([first.data, second.data, event.forHook()]).toEqual([{ validation: 1 }, { validation: 2 }, first]);
+    expect(event.forHook()).toBe(first);
+  });
+
   it('in the result, onError and the error handler as well', async () => {
     const told: unknown[] = [];
     const tell = (event: ReceivedWebhookEvent | undefined) => void told.push(structuredClone(event));

@@ -87,6 +87,21 @@ describe('a queue', () => {
     ]);
   });
 
+  it('warns of at most a hundred unhandled types', async () => {
+    const { receive, run, waiting, webhooks, logger } = await queueReceiver();
+    webhooks.on('user.deleted', () => undefined);
+    for (let n = 1; n <= 102; n++) {
+      await receive({ id: `evt_${n}`, type: `unknown.type_${n}` });
+      expect(await run()).toEqual({ kind: 'unhandled' });
+      waiting.shift();
+    }
+    const warned = logger.lines.filter(({ message }) => message.startsWith('No handler matches'));
+    expect([warned.length, warned.at(-1)?.fields]).toEqual([
+      100,
+      { event_id: 'evt_100', event_type: 'unknown.type_100' },
+    ]);
+  });
+
   it('does not report an event as unhandled when another worker has it', async () => {
     const store = { ...memoryStore(), leaseMs: 5000, fail: async () => false };
     const { receive, run, webhooks } = await queueReceiver({}, handQueue({ store }));
@@ -284,7 +299,11 @@ describe('a queue', () => {
     webhooks.on('*', () => undefined);
     await receive();
     expect(await run()).toEqual({ kind: 'retry', inMs: 1000 });
-    expect(logger.lines.at(-1)).toMatchObject({ level: 'error', fields: { event_id: 'evt_1' } });
+    expect(logger.lines.at(-1)).toEqual({
+      level: 'error',
+      fields: { event_id: 'evt_1', err: expect.objectContaining({ cause: new Error('down') }) },
+      message: 'A queued webhook event could not be taken up',
+    });
   });
 
   it('drains through waitUntil after the commit when no worker runs', async () => {
