@@ -191,6 +191,7 @@ const chosen = STEPS.filter((step) => {
 let copied: string | undefined;
 let failed = 0;
 for (const step of chosen) {
+  console.log(`${step.part}: ${step.what}: started at ${new Date().toISOString()}`);
   const row = run(step);
   if (row.result.startsWith('FAILED')) failed++;
   console.log(`${row.part}: ${row.what}: ${row.result}`);
