@@ -37,14 +37,15 @@ const AREAS = {
   'engines/sqlite': ['src/engines/sqlite/*.ts'],
   adapters: ['src/adapters/*.ts'],
 };
+/** The least score of an area, in percent: a promise for the core, two below what was measured for the others. */
+const LEAST = { core: 95, adapters: 80 };
 const area = process.env.MUTATED ?? 'core';
 
 export default {
   testRunner: 'vitest',
   mutate: AREAS[area],
   coverageAnalysis: 'perTest',
-  // Only the score of the core is held; the others are shown in docs/proof.md.
-  thresholds: { high: 98, low: 95, break: area === 'core' ? 95 : null },
+  thresholds: { high: 98, low: 95, break: LEAST[area] ?? null },
   reporters: ['clear-text', 'progress', 'html'],
   htmlReporter: { fileName: 'reports/mutation.html' },
   ignorePatterns: ['dist', 'docs', 'coverage', 'bench'],
