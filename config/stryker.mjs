@@ -2,6 +2,8 @@
 const AREAS = {
   core: [
     'src/signature.ts',
+    'src/authenticate.ts',
+    'src/body-collector.ts',
     'src/parse.ts',
     'src/receive.ts',
     'src/accept.ts',
@@ -14,6 +16,7 @@ const AREAS = {
     'src/run/attempt.ts',
     'src/run/checkpoints.ts',
     'src/run/work.ts',
+    'src/run/keys.ts',
     'src/run/lanes.ts',
     'src/run/lent-slot.ts',
     'src/run/stop-signal.ts',
@@ -37,7 +40,7 @@ const AREAS = {
   'engines/sqlite': ['src/engines/sqlite/*.ts'],
   adapters: ['src/adapters/*.ts'],
 };
-/** The least score of an area, in percent: a promise for the core, two below what was measured for the others. */
+/** The minimum mutation score of an area, in percent. For the adapters it is two points below the measured score. */
 const LEAST = { core: 95, adapters: 80 };
 const area = process.env.MUTATED ?? 'core';
 

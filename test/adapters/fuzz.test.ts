@@ -163,7 +163,7 @@ async function fuzzReceiver(mount: Mount, secret: string | readonly string[], co
   let sent = 0;
   const lane = async () => {
     while (sent < count) {
-      // Its number twice: no bit of one id makes it another's, so that a signed id with a flipped bit is nobody else's.
+      // An id contains its number twice, so a flipped bit never turns it into the id of another delivery.
       const number = sent++;
       const id = `evt_${number}_${number}`;
       const delivery = fuzz(random, id);

@@ -82,6 +82,24 @@ describe('a secret function', () => {
     ).not.toContain(SECRET);
   });
 
+  it('is logged with the rule that its tenant breaks', async () => {
+    const { logger, receive } = receiverWith({ secret: () => ({ secret: SECRET, tenant: '' }) });
+    await receive();
+    expect((logger.lines[0]?.fields.err as Error | undefined)?.cause).toEqual(
+      new TypeError('`tenant` must be a string of 1 to 128 printable ASCII characters.'),
+    );
+  });
+
+  it('may call waitUntil on a platform that has none', async () => {
+    const { receive } = receiverWith({
+      secret: (head) => {
+        head.waitUntil?.(Promise.resolve());
+        return { secret: SECRET, tenant: 'a' };
+      },
+    });
+    expect(await receive()).toEqual(answered('unhandled'));
+  });
+
   it('accepts every printable ASCII character in a tenant, and several secrets', async () => {
     const tenant = ' ~'.repeat(64);
     const { webhooks, receive } = receiverWith({ secret: async () => ({ secret: ['old', SECRET], tenant }) });

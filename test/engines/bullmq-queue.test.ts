@@ -27,7 +27,7 @@ describeWith('redis', 'bullmqQueue', (url) => {
   const onRedis = ({ namespace }: OpenQueueOptions) => queueOn(storeIn(namespace), namespace);
   describeWebhookQueue('bullmqQueue over redisStore', onRedis, contract);
 
-  // A copy is a store that the package knows nothing of. This one answers claims made side by side in another order.
+  // The package treats a copied store as one it does not know. This copy answers concurrent claims out of order.
   const onForeign = ({ namespace }: OpenQueueOptions) => {
     const store = storeIn(namespace);
     let claims = 0;

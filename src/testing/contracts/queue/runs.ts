@@ -120,7 +120,7 @@ export const runCases: readonly QueueCase[] = [
       const [first = '', ...others] = ids;
       await deliver(webhooks, bytesOf(first));
       await webhooks.start({ concurrency: 2 });
-      // Events that are claimed at the same moment reach the lane in any order: the lane is busy before the others come.
+      // Events claimed at the same moment reach the lane in any order, so the lane is busy before the others arrive.
       await busy.passed;
       for (const id of others) await deliver(webhooks, bytesOf(id));
       await deliver(webhooks, bytesOf('evt_other', { type: 'user.deleted' }));
