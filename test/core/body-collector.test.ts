@@ -1,6 +1,6 @@
 import { BodyCollector, isWebhookError } from '@pathfinder/webhooks';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 
 describe('BodyCollector', () => {
   it('returns the added pieces byte for byte in a buffer of their exact size', () => {
@@ -24,6 +24,25 @@ describe('BodyCollector', () => {
     const collector = new BodyCollector(3);
     collector.add(piece);
     expect(collector.bytes()).toBe(piece);
+  });
+
+  it('copies each byte once when the announced length is right', () => {
+    const set = vi.spyOn(Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array, 'set');
+    onTestFinished(() => set.mockRestore());
+    const collector = new BodyCollector(1000, '100');
+    for (let i = 0; i < 100; i++) collector.add(new Uint8Array([i]));
+    expect(set.mock.calls.map(([piece]) => piece.length)).toEqual(Array(100).fill(1));
+    expect(collector.bytes()).toEqual(Uint8Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('copies each byte at most three times when no length was announced', () => {
+    const set = vi.spyOn(Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array, 'set');
+    onTestFinished(() => set.mockRestore());
+    const collector = new BodyCollector(10_000);
+    for (let i = 0; i < 10_000; i++) collector.add(new Uint8Array([i]));
+    const copied = set.mock.calls.reduce((sum, [piece]) => sum + piece.length, 0);
+    expect(copied).toBeGreaterThanOrEqual(10_000);
+    expect(copied).toBeLessThan(30_000);
   });
 
   it('never writes into the caller’s pieces', () => {

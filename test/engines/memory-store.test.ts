@@ -161,6 +161,45 @@ describe('memoryStore', () => {
     await expect(store.claim('more', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit of 3 events/);
   });
 
+  it('forgets expired ids first when full, without a warning', async () => {
+    const { store, logger, wait } = open({ maxEntries: 2 });
+    for (const key of ['a', 'b']) {
+      await store.complete(key, (await acquire(store, key)).token);
+      wait(500);
+    }
+    await acquire(store, 'c');
+    expect([await store.get('a'), (await store.get('b'))?.state, logger.lines]).toEqual([undefined, 'done', []]);
+  });
+
+  it('takes an id as a new one once its retention has passed, and not before', async () => {
+    const { store, wait } = open();
+    await store.complete('k', (await acquire(store)).token);
+    wait(999);
+    expect([(await store.get('k'))?.state, (await store.claim('k', { leaseMs: 100, bodyHash: 'h' })).status]).toEqual([
+      'done',
+      'done',
+    ]);
+    wait(1);
+    expect(await store.get('k')).toBeUndefined();
+    expect(await acquire(store)).toMatchObject({ attempt: 1, claims: 1, failures: 0 });
+  });
+
+  it('never forgets a dead or a waiting event to make room', async () => {
+    const { store } = open({ maxEntries: 2 });
+    await store.fail('dead', (await acquire(store, 'dead')).token, { error: 'x', dead: 'failed' });
+    await store.fail('waiting', (await acquire(store, 'waiting')).token, { error: 'x', retryInMs: 1 });
+    await expect(store.claim('new', { leaseMs: 100, bodyHash: 'h' })).rejects.toThrow(/holds its limit of 2 events/);
+    expect([(await store.get('dead'))?.state, (await store.get('waiting'))?.state]).toEqual(['dead', 'free']);
+  });
+
+  it('sweeps no more than its limit of finished and failed events together', async () => {
+    const { store, wait } = open();
+    for (const key of ['a', 'b', 'c']) await store.complete(key, (await acquire(store, key)).token);
+    for (const key of ['x', 'y']) await store.fail(key, (await acquire(store, key)).token, { error: 'x' });
+    wait(1000);
+    expect([await store.sweep(2), await store.sweep(2), await store.sweep(2)]).toEqual([2, 2, 1]);
+  });
+
   it('rejects new events instead of forgetting early when maxAgeSeconds relies on it', async () => {
     const { store, wait } = open({ maxEntries: 2 });
     store.requireRetention?.(1000);
