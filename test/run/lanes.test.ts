@@ -109,6 +109,35 @@ describe('the queue of a lane', () => {
       vi.useRealTimers();
     }
   });
+
+  it('yields even when the event that would be next gives its place up meanwhile', () => {
+    onTestFinished(() => void vi.useRealTimers());
+    vi.useFakeTimers();
+    const lanes = new Lanes(true);
+    const [first, next] = [placeIn(lanes), placeIn(lanes)];
+    vi.advanceTimersByTime(1001);
+    first.leave();
+    next.leave();
+    expect(() => vi.advanceTimersByTime(75)).not.toThrow();
+    expect(placeIn(lanes).isFirst).toBe(true);
+  });
+
+  it('takes no event that gives up behind the first for one that was done', () => {
+    onTestFinished(() => void vi.useRealTimers());
+    const retriesAfter = (givesUp: boolean) => {
+      vi.useFakeTimers();
+      const lanes = new Lanes(false);
+      const places = Array.from({ length: givesUp ? 60 : 52 }, () => placeIn(lanes));
+      for (const place of places.slice(0, 8)) {
+        vi.advanceTimersByTime(200);
+        if (givesUp) places.pop()?.leave();
+        vi.advanceTimersByTime(200);
+        place.leave();
+      }
+      return Math.round(Number(lanes.enter('lane', 1, 'never')));
+    };
+    expect(retriesAfter(true)).toBe(retriesAfter(false));
+  });
 });
 
 function workerOn(queue: WebhookQueue, more = {}) {
