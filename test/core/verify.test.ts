@@ -191,10 +191,9 @@ describe('the signature header', () => {
     );
   });
 
-  it('is parsed in constant time for any length', () => {
-    const began = performance.now();
-    for (const filler of [' ', '0', 'sha256=']) verifyWebhookSignature(body, filler.repeat(1_000_000), SECRET);
-    expect(performance.now() - began).toBeLessThan(500);
+  it.each([' ', '0', 'sha256='])('is rejected when it is a million times %j', (filler) => {
+    // A pattern that looks for it from each position would take longer than a test may.
+    expect(verifyWebhookSignature(body, filler.repeat(1_000_000), SECRET)).toBe(false);
   });
 });
 
