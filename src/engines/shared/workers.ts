@@ -98,14 +98,14 @@ export function createWorkers(source: WorkSource, { pollMs, logger }: WorkersOpt
 
   // Takes happen one after the other, so that each knows what runs already.
   function takeUp(place: Place, most: number): Promise<readonly Run[]> {
-    const begun = takingUp.then(() => takeNow(place, most));
+    const stopsBefore = stops;
+    const begun = takingUp.then(() => takeNow(place, most, stopsBefore));
     takingUp = begun.catch(() => undefined);
     return begun;
   }
 
   /** Takes and starts what there are slots for; none when the queue is stopped meanwhile. */
-  async function takeNow(place: Place, most: number): Promise<readonly Run[]> {
-    const stopsBefore = stops;
+  async function takeNow(place: Place, most: number, stopsBefore: number): Promise<readonly Run[]> {
     const room: Room = {
       most: () => (stops === stopsBefore ? Math.max(0, Math.min(place.slots.free, most)) : 0),
       isIdle: () => runs.size === 0,
