@@ -21,7 +21,7 @@ const MUTATED: Readonly<Record<string, readonly string[]>> = {
     'test/{core,run,hmac,report,retry,shared}/*.test.ts',
     'test/engines/{memory-queue,memory-store,store-contract}.test.ts',
   ],
-  engines: ['test/engines/sqlite-*.test.ts', 'test/engines/memory-*.test.ts'],
+  engines: ['test/engines/{sqlite,memory}-*.test.ts', 'test/engines/shared/*.test.ts'],
   adapters: ['test/adapters/*.test.ts'],
 };
 
