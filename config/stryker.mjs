@@ -40,8 +40,8 @@ const AREAS = {
   'engines/sqlite': ['src/engines/sqlite/*.ts'],
   adapters: ['src/adapters/*.ts'],
 };
-/** The minimum mutation score of an area, in percent. For the adapters it is two points below the measured score. */
-const LEAST = { core: 95, adapters: 80 };
+/** The minimum mutation score of an area, in percent: outside the core two points below what was measured. */
+const LEAST = { core: 95, 'engines/shared': 91, adapters: 80 };
 const area = process.env.MUTATED ?? 'core';
 
 export default {
