@@ -247,11 +247,7 @@ it('stop aborts a running event two graces before its limit, even while the sour
 });
 
 it('stop gives an event back whose handler does not heed its signal, one grace after the abort', async () => {
-  const { log, logger, taken, source, workers } = workersOver([]);
-  source.take = async () => {
-    source.take = async () => [];
-    return [taken('a')];
-  };
+  const { log, logger, workers } = workersOver(['a']);
   workers.start(never, { concurrency: 1 });
   await later();
   const stopped = workers.stop({ timeoutMs: 60_000 });
@@ -263,7 +259,7 @@ it('stop gives an event back whose handler does not heed its signal, one grace a
 });
 
 it('stop returns when a delivery cannot be given back, with one line', async () => {
-  const { parts, logger, source, taken, workers } = workersOver([]);
+  const { parts, logger, ready, workers } = workersOver([]);
   const down = new Error('down');
   for (const [giveBack, lines] of [
     [
@@ -280,10 +276,7 @@ it('stop returns when a delivery cannot be given back, with one line', async () 
   ] as const) {
     Object.assign(parts, { giveBack });
     logger.lines.length = 0;
-    source.take = async () => {
-      source.take = async () => [];
-      return [taken('a')];
-    };
+    ready.push('a');
     workers.start(never, { concurrency: 1 });
     await later();
     const stopped = workers.stop({ timeoutMs: 0 });
